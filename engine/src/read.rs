@@ -1,0 +1,136 @@
+//! The read trait: everything that queries and services may ask of a store.
+//!
+//! One implementation reads a snapshot of the RocksDB store; others answer the
+//! same questions about the same store under another threshold, without a
+//! source, or as of an earlier time.
+
+use crate::model::{
+    Catalogue, HouseholdId, HouseholdKey, HouseholdMember, HouseholdRow, Identifier, IdentifierId, IdentifierRecord,
+    Link, LinkRow, Member, NamespaceId, PersonId, PersonKey, PersonRow, Seq, SourceRecord,
+};
+use crate::schema::Schema;
+
+/// Why a read could not be answered.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ReadError {
+    /// A stored value does not decode, or two rows contradict each other.
+    #[error("the store is damaged in table `{table}`: {detail}; run `kinfold check` on it")]
+    Corrupt {
+        /// The table with the bad row.
+        table: &'static str,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The storage below failed.
+    #[error("the storage failed: {0}")]
+    Storage(String),
+}
+
+/// A result of a read.
+pub type ReadResult<T> = Result<T, ReadError>;
+
+/// What a lookup of an identifier found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// The store knows it.
+    Known(IdentifierId),
+    /// The value is well formed but was never seen; the normalised form is given.
+    Unknown(Identifier),
+    /// The schema does not declare the namespace, and the store has none of that name.
+    NoNamespace {
+        /// The closest name that exists, if one is near.
+        suggestion: Option<String>,
+    },
+    /// The value is denied: it identifies nobody.
+    Denied {
+        /// The rule that denies it, as `built-in junk value` or the pattern of the schema.
+        rule: String,
+    },
+    /// The value does not satisfy its namespace's rule.
+    Invalid {
+        /// What was expected.
+        reason: String,
+    },
+}
+
+/// One consistent state of a store. Cheap to hold; every method sees the same state.
+pub trait Read {
+    /// The sequence number of this state.
+    fn seq(&self) -> Seq;
+
+    /// The schema in force.
+    fn schema(&self) -> &Schema;
+
+    /// The names that the store has numbered.
+    fn names(&self) -> &Catalogue;
+
+    /// Finds an identifier by name; the value is normalised by its namespace's rule first.
+    fn find(&self, identifier: &Identifier) -> ReadResult<Found>;
+
+    /// What is known of an identifier, or `None` for a number never given.
+    fn identifier(&self, id: IdentifierId) -> ReadResult<Option<IdentifierRecord>>;
+
+    /// Every identifier, or every one of a namespace, ascending by number.
+    fn identifiers(&self, namespace: Option<NamespaceId>) -> impl Iterator<Item = ReadResult<IdentifierId>> + '_;
+
+    /// The links of an identifier, or those to one namespace, ascending by the
+    /// other end's namespace, then number.
+    fn links(
+        &self,
+        id: IdentifierId,
+        namespace: Option<NamespaceId>,
+    ) -> impl Iterator<Item = ReadResult<LinkRow>> + '_;
+
+    /// The link between two identifiers with its evidence; the order of the two does not matter.
+    fn link(&self, a: IdentifierId, b: IdentifierId) -> ReadResult<Option<Link>>;
+
+    /// Whether a link joins what it links: both ends may conduct at its level,
+    /// neither is shared, and the weight reaches the level's threshold.
+    fn conducts(&self, from: IdentifierId, link: &LinkRow) -> ReadResult<bool>;
+
+    /// The person an identifier belongs to; `None` for one of household scope.
+    fn person_of(&self, id: IdentifierId) -> ReadResult<Option<PersonKey>>;
+
+    /// The person with these rows.
+    fn person(&self, key: PersonKey) -> ReadResult<Option<PersonRow>>;
+
+    /// The person that `id` names today: itself, or the survivor of the merges
+    /// it went into (then the row's id differs from `id`).
+    fn person_by_id(&self, id: PersonId) -> ReadResult<Option<PersonRow>>;
+
+    /// Every person, in no particular order.
+    fn persons(&self) -> impl Iterator<Item = ReadResult<PersonRow>> + '_;
+
+    /// The identifiers of a person, in no particular order.
+    fn members(&self, key: PersonKey) -> impl Iterator<Item = ReadResult<Member>> + '_;
+
+    /// The household that a household-scope identifier belongs to.
+    fn household_of(&self, id: IdentifierId) -> ReadResult<Option<HouseholdKey>>;
+
+    /// The household with these rows.
+    fn household(&self, key: HouseholdKey) -> ReadResult<Option<HouseholdRow>>;
+
+    /// The household that `id` names today, as [`Read::person_by_id`] does for persons.
+    fn household_by_id(&self, id: HouseholdId) -> ReadResult<Option<HouseholdRow>>;
+
+    /// Every household, in no particular order.
+    fn households(&self) -> impl Iterator<Item = ReadResult<HouseholdRow>> + '_;
+
+    /// The members of a household: its persons, then its identifiers.
+    fn household_members(&self, key: HouseholdKey) -> impl Iterator<Item = ReadResult<HouseholdMember>> + '_;
+
+    /// The source records that name an identifier.
+    fn records(&self, id: IdentifierId) -> impl Iterator<Item = ReadResult<SourceRecord>> + '_;
+
+    /// How many identifiers there are, in all or of a namespace. Exact.
+    fn identifier_count(&self, namespace: Option<NamespaceId>) -> ReadResult<u64>;
+
+    /// How many persons there are. Exact.
+    fn person_count(&self) -> ReadResult<u64>;
+
+    /// How many households there are. Exact.
+    fn household_count(&self) -> ReadResult<u64>;
+
+    /// How many links there are. Exact.
+    fn link_count(&self) -> ReadResult<u64>;
+}
