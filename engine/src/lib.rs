@@ -1,0 +1,38 @@
+//! The storage and resolution core of Kinfold.
+//!
+//! Observations of identifiers go in ([`Store::observe`]); persons and
+//! households come out ([`Store::snapshot`], [`read::Read`]). The crate knows
+//! no wire format and no query text.
+
+pub mod model;
+pub mod normalise;
+pub mod profile;
+pub mod read;
+pub mod schema;
+pub mod write;
+
+#[cfg(feature = "store")]
+mod check;
+#[cfg(feature = "store")]
+mod codec;
+#[cfg_attr(not(feature = "store"), allow(dead_code, unused_imports))]
+mod resolve;
+#[cfg(feature = "store")]
+mod rules;
+#[cfg(feature = "store")]
+mod secret;
+#[cfg(feature = "store")]
+mod snapshot;
+#[cfg(feature = "store")]
+mod storage;
+#[cfg(feature = "store")]
+mod store;
+
+#[cfg(feature = "store")]
+pub use check::{CheckReport, Problem, check};
+#[cfg(feature = "store")]
+pub use snapshot::Snapshot;
+#[cfg(feature = "store")]
+pub use storage::StorageOptions;
+#[cfg(feature = "store")]
+pub use store::{OpenError, OpenOptions, Stats, Store};

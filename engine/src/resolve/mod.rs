@@ -1,0 +1,274 @@
+//! Resolution: which nodes are one. Pure functions over small graphs; they know
+//! no storage, and serve persons and households alike.
+//!
+//! A node stands for an identifier (persons) or for a person or a
+//! household-scope identifier (households); its *kind* is what limits count: a
+//! namespace, or "person". The result is a function of the graph alone, whatever
+//! order its nodes and edges are given in.
+
+mod succession;
+
+use std::cmp::{Ordering, Reverse};
+
+use petgraph::unionfind::UnionFind;
+
+pub(crate) use succession::{Ancestor, succeed};
+
+use crate::model::{HeldBackBy, NamespaceId, Timestamp};
+
+/// An edge that conducts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Edge {
+    /// Its ends, as places in the list of nodes.
+    pub(crate) a: usize,
+    pub(crate) b: usize,
+    pub(crate) weight: f64,
+    pub(crate) last_seen: Timestamp,
+    /// Required by an override: it goes before all others.
+    pub(crate) required: bool,
+}
+
+/// What a part may hold.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Limits {
+    /// The most nodes of any kind, with the reason to give.
+    pub(crate) total: Option<(u32, HeldBackBy)>,
+    /// The most nodes of one kind, with the reason to give; ordered by kind.
+    pub(crate) by_kind: Vec<(u16, u32, HeldBackBy)>,
+}
+
+impl Limits {
+    /// The limits of a person; kinds are namespaces.
+    pub(crate) fn of_person(max_identifiers: Option<u32>, max_per_person: &[(NamespaceId, u32)]) -> Self {
+        let mut by_kind: Vec<_> = max_per_person
+            .iter()
+            .map(|(namespace, most)| (namespace.get(), *most, HeldBackBy::MaxPerPerson(*namespace)))
+            .collect();
+        by_kind.sort_by_key(|(kind, ..)| *kind);
+        Self { total: max_identifiers.map(|most| (most, HeldBackBy::MaxIdentifiers)), by_kind }
+    }
+
+    /// The limit that a set with these counts breaks, if any: the total first, then by kind ascending.
+    pub(crate) fn broken(&self, counts: &Counts) -> Option<HeldBackBy> {
+        if let Some((most, reason)) = self.total
+            && counts.total > most
+        {
+            return Some(reason);
+        }
+        self.by_kind.iter().find(|(kind, most, _)| counts.of(*kind) > *most).map(|(.., reason)| *reason)
+    }
+}
+
+/// How many nodes of each kind a set holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) total: u32,
+    /// Ordered by kind.
+    pub(crate) by_kind: Vec<(u16, u32)>,
+}
+
+impl Counts {
+    pub(crate) fn of(&self, kind: u16) -> u32 {
+        self.by_kind.binary_search_by_key(&kind, |(k, _)| *k).map_or(0, |at| self.by_kind[at].1)
+    }
+
+    pub(crate) fn add(&mut self, kind: u16, count: u32) {
+        self.total += count;
+        match self.by_kind.binary_search_by_key(&kind, |(k, _)| *k) {
+            Ok(at) => self.by_kind[at].1 += count,
+            Err(at) => self.by_kind.insert(at, (kind, count)),
+        }
+    }
+
+    pub(crate) fn add_all(&mut self, other: &Self) {
+        for (kind, count) in &other.by_kind {
+            self.add(*kind, *count);
+        }
+    }
+}
+
+/// The parts that a graph falls into.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Partition {
+    /// The nodes of each part, ascending.
+    pub(crate) parts: Vec<Vec<usize>>,
+    /// For each part, whether a limit has cut its raw component.
+    pub(crate) cut: Vec<bool>,
+    /// For each edge, what holds it back.
+    pub(crate) held: Vec<Option<HeldBackBy>>,
+}
+
+/// Parts a graph into persons or households.
+///
+/// A component that breaks no limit is one part. Another is cut: its edges are
+/// taken *required first, then weight descending, last event time descending,
+/// then by `tie`*, and each joins its two sides if the joined set breaks no
+/// limit, or else is held back.
+///
+/// `kinds` gives the kind of each node, `forbidden` pairs of nodes that may not
+/// share a part, and `tie` the order of two edges (as places in `edges`) that
+/// are otherwise equal; it must be total and depend on nothing but what the
+/// edges join. It is asked only where a component is cut.
+///
+/// O((n + m) α(n)) where nothing is cut; a cut component of k edges adds O(k log k).
+pub(crate) fn partition<E>(
+    kinds: &[u16],
+    edges: &[Edge],
+    limits: &Limits,
+    forbidden: &[(usize, usize)],
+    mut order_ties: impl FnMut(&[usize]) -> Result<Vec<u32>, E>,
+) -> Result<Partition, E> {
+    let mut raw: UnionFind<usize> = UnionFind::new(kinds.len());
+    for edge in edges {
+        raw.union(edge.a, edge.b);
+    }
+    let component = raw.into_labeling();
+    let mut counts = vec![Counts::default(); kinds.len()];
+    for (node, kind) in kinds.iter().enumerate() {
+        counts[component[node]].add(*kind, 1);
+    }
+    let mut is_cut: Vec<bool> = counts.iter().map(|counts| limits.broken(counts).is_some()).collect();
+    for (a, b) in forbidden {
+        if component[*a] == component[*b] {
+            is_cut[component[*a]] = true;
+        }
+    }
+
+    let mut held = vec![None; edges.len()];
+    let mut sets = UnionFind::new(kinds.len());
+    let mut contested = Vec::new();
+    for (at, edge) in edges.iter().enumerate() {
+        if is_cut[component[edge.a]] {
+            contested.push(at);
+        } else {
+            sets.union(edge.a, edge.b);
+        }
+    }
+    if !contested.is_empty() {
+        let ranks = order_ties(&contested)?;
+        let mut order: Vec<(usize, u32)> = contested.into_iter().zip(ranks).collect();
+        order.sort_unstable_by(|x, y| by_strength(&edges[x.0], &edges[y.0]).then(x.1.cmp(&y.1)));
+        cut(kinds, edges, &order, limits, forbidden, &mut sets, &mut held);
+    }
+
+    let labels = sets.into_labeling();
+    let mut place = vec![usize::MAX; kinds.len()];
+    let mut partition = Partition { held, ..Partition::default() };
+    for (node, label) in labels.iter().enumerate() {
+        if place[*label] == usize::MAX {
+            place[*label] = partition.parts.len();
+            partition.parts.push(Vec::new());
+            partition.cut.push(is_cut[component[node]]);
+        }
+        partition.parts[place[*label]].push(node);
+    }
+    Ok(partition)
+}
+
+/// The stronger edge first.
+fn by_strength(x: &Edge, y: &Edge) -> Ordering {
+    let key = |edge: &Edge| (Reverse(edge.required), Reverse(edge.last_seen));
+    Reverse(x.required)
+        .cmp(&Reverse(y.required))
+        .then_with(|| y.weight.total_cmp(&x.weight))
+        .then_with(|| key(x).cmp(&key(y)))
+}
+
+fn cut(
+    kinds: &[u16],
+    edges: &[Edge],
+    order: &[(usize, u32)],
+    limits: &Limits,
+    forbidden: &[(usize, usize)],
+    sets: &mut UnionFind<usize>,
+    held: &mut [Option<HeldBackBy>],
+) {
+    let mut counts: Vec<Counts> = kinds
+        .iter()
+        .map(|kind| Counts { total: 1, by_kind: vec![(*kind, 1)] })
+        .collect();
+    // For each set's root, the nodes that its members may not join.
+    let mut foes: Vec<Vec<usize>> = vec![Vec::new(); kinds.len()];
+    for (a, b) in forbidden {
+        foes[*a].push(*b);
+        foes[*b].push(*a);
+    }
+    for (at, _) in order {
+        let (a, b) = (sets.find_mut(edges[*at].a), sets.find_mut(edges[*at].b));
+        if a == b {
+            continue;
+        }
+        let mut joined = counts[a].clone();
+        joined.add_all(&counts[b]);
+        let (fewer, other) = if foes[a].len() <= foes[b].len() { (a, b) } else { (b, a) };
+        let forbids = foes[fewer].iter().any(|foe| sets.find(*foe) == other);
+        held[*at] = if forbids { Some(HeldBackBy::Forbidden) } else { limits.broken(&joined) };
+        if held[*at].is_none() {
+            sets.union(a, b);
+            let (root, gone) = if sets.find(a) == a { (a, b) } else { (b, a) };
+            counts[root] = joined;
+            counts[gone] = Counts::default();
+            let moved = std::mem::take(&mut foes[gone]);
+            foes[root].extend(moved);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn edge(a: usize, b: usize, weight: f64, last: i64) -> Edge {
+        let last_seen = Timestamp::from_micros(last).unwrap_or_default();
+        Edge { a, b, weight, last_seen, required: false }
+    }
+
+    fn ranks(edges: &[usize]) -> Result<Vec<u32>, ()> {
+        Ok(edges.iter().map(|at| *at as u32).collect())
+    }
+
+    const ACCOUNT: u16 = 0;
+    const DEVICE: u16 = 1;
+
+    fn one_account() -> Limits {
+        Limits::of_person(None, &[(NamespaceId::new(ACCOUNT), 1)])
+    }
+
+    #[test]
+    fn a_component_within_its_limits_is_one_part() {
+        let edges = [edge(0, 1, 0.9, 0), edge(1, 2, 0.6, 0)];
+        let parted = partition(&[ACCOUNT, DEVICE, DEVICE, DEVICE], &edges, &one_account(), &[], ranks);
+        let parted = parted.expect("ranks do not fail");
+        assert_eq!(parted.parts, [vec![0, 1, 2], vec![3]]);
+        assert_eq!(parted.cut, [false, false]);
+    }
+
+    #[test]
+    fn a_device_of_two_accounts_goes_with_the_stronger_then_the_later_link() {
+        let kinds = [ACCOUNT, DEVICE, ACCOUNT];
+        let held = Some(HeldBackBy::MaxPerPerson(NamespaceId::new(ACCOUNT)));
+        for (edges, expected) in [
+            ([edge(0, 1, 0.9, 0), edge(1, 2, 0.8, 5)], [None, held]),
+            ([edge(0, 1, 0.8, 0), edge(1, 2, 0.8, 5)], [held, None]),
+            ([edge(0, 1, 0.8, 0), edge(1, 2, 0.8, 0)], [None, held]),
+        ] {
+            let parted = partition(&kinds, &edges, &one_account(), &[], ranks).expect("ranks do not fail");
+            assert_eq!(parted.held, expected);
+            assert_eq!(parted.cut, [true, true]);
+        }
+    }
+
+    #[test]
+    fn a_required_edge_goes_first_and_a_forbidden_pair_parts() {
+        let mut edges = [edge(0, 1, 0.9, 0), edge(1, 2, 0.1, 0)];
+        edges[1].required = true;
+        let parted = partition(&[ACCOUNT, DEVICE, ACCOUNT], &edges, &one_account(), &[], ranks);
+        assert_eq!(parted.expect("ranks do not fail").parts, [vec![0], vec![1, 2]]);
+
+        let edges = [edge(0, 1, 0.9, 0), edge(1, 2, 0.8, 0)];
+        let parted = partition(&[DEVICE; 3], &edges, &Limits::default(), &[(0, 2)], ranks);
+        let parted = parted.expect("ranks do not fail");
+        assert_eq!(parted.parts, [vec![0, 1], vec![2]]);
+        assert_eq!(parted.held, [None, Some(HeldBackBy::Forbidden)]);
+    }
+}

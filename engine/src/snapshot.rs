@@ -1,0 +1,365 @@
+//! A committed state of the store, to be read.
+
+use std::sync::Arc;
+
+use crate::codec::{
+    Counters, DictionaryRow, HouseholdHead, HouseholdIdRow, HouseholdMemberRow, IdentifierRow, KeyBytes, KeyRingRow,
+    LinkRow as StoredLink, OwnerRow, PersonChunk, PersonHead, PersonIdRow, RecordRow, Row, StoredEvidence, time,
+};
+use crate::model::{
+    Catalogue, Evidence, HouseholdId, HouseholdKey, HouseholdMember, HouseholdRow, Identifier, IdentifierId,
+    IdentifierRecord, KindId, Link, LinkRow, Member, NamespaceId, PersonId, PersonKey, PersonRow, Seen, Seq,
+    SourceId, SourceRecord,
+};
+use crate::read::{Found, Read, ReadError, ReadResult};
+use crate::rules::{Rules, ordered};
+use crate::schema::{Normalised, Schema};
+use crate::secret::{Hashed, Secret};
+use crate::storage::View;
+
+/// Where the counters stand in the table of metadata.
+pub(crate) const COUNTERS: &[u8] = b"counters";
+/// Where the names stand in the table of metadata.
+pub(crate) const NAMES: &[u8] = b"names";
+
+/// How many merges a lookup of an old id follows at most; more can only be a cycle of damaged rows.
+const MAX_ALIASES: usize = 1_000_000;
+
+/// One committed state.
+pub(crate) struct State {
+    pub(crate) view: Arc<View>,
+    pub(crate) schema: Arc<Schema>,
+    pub(crate) names: Arc<Catalogue>,
+    pub(crate) rules: Arc<Rules>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) secret: Arc<Secret>,
+}
+
+/// A consistent state of a store. Cheap to clone; it keeps what it shows from
+/// being compacted away, so it should not be held for long.
+#[derive(Clone)]
+pub struct Snapshot {
+    pub(crate) state: Arc<State>,
+}
+
+fn corrupt<R: Row>(detail: String) -> ReadError {
+    ReadError::Corrupt { table: R::TABLE.name(), detail }
+}
+
+impl Snapshot {
+    fn view(&self) -> &View {
+        &self.state.view
+    }
+
+    fn head(&self, key: PersonKey) -> ReadResult<Option<PersonHead>> {
+        Ok(self.view().get::<PersonChunk>((key, 0))?.and_then(|chunk| chunk.head))
+    }
+
+    fn owner(&self, id: IdentifierId) -> ReadResult<Option<OwnerRow>> {
+        self.view().get::<OwnerRow>(id)
+    }
+
+    fn is_shared(&self, id: IdentifierId) -> ReadResult<bool> {
+        Ok(self.owner(id)?.is_some_and(|row| row.shared))
+    }
+}
+
+fn person_row(key: PersonKey, head: &PersonHead) -> PersonRow {
+    PersonRow {
+        key,
+        id: head.person_id(),
+        born: Seq::new(head.born),
+        created_at: time(head.created_at),
+        size: head.size,
+        household: head.household.map(HouseholdKey::new),
+    }
+}
+
+fn household_row(key: HouseholdKey, head: &HouseholdHead) -> HouseholdRow {
+    HouseholdRow {
+        key,
+        id: HouseholdId::from_raw(head.id),
+        born: Seq::new(head.born),
+        created_at: time(head.created_at),
+        persons: head.persons,
+        identifiers: head.identifiers,
+    }
+}
+
+/// Evidence as it is told: what records said and what came without one count as one word of their source.
+fn evidence(stored: &[StoredEvidence]) -> Vec<Evidence> {
+    let mut told: Vec<Evidence> = Vec::with_capacity(stored.len());
+    for said in stored {
+        let evidence = Evidence {
+            source: SourceId::new(said.source),
+            kind: said.kind.map(KindId::new),
+            confidence: said.confidence,
+            count: said.count,
+            first_seen: time(said.first),
+            last_seen: time(said.last),
+        };
+        match told.last_mut().filter(|last| (last.source, last.kind) == (evidence.source, evidence.kind)) {
+            Some(last) => {
+                last.confidence = last.confidence.max(evidence.confidence);
+                last.count += evidence.count;
+                last.first_seen = last.first_seen.min(evidence.first_seen);
+                last.last_seen = last.last_seen.max(evidence.last_seen);
+            }
+            None => told.push(evidence),
+        }
+    }
+    told
+}
+
+impl Read for Snapshot {
+    fn seq(&self) -> Seq {
+        Seq::new(self.state.counters.seq)
+    }
+
+    fn schema(&self) -> &Schema {
+        &self.state.schema
+    }
+
+    fn names(&self) -> &Catalogue {
+        &self.state.names
+    }
+
+    fn find(&self, identifier: &Identifier) -> ReadResult<Found> {
+        let value = match self.state.schema.normalise(&identifier.namespace, &identifier.value) {
+            Normalised::Accepted(value) => value,
+            Normalised::Denied { rule } => return Ok(Found::Denied { rule }),
+            Normalised::Invalid { reason } => return Ok(Found::Invalid { reason }),
+            Normalised::Undeclared { suggestion } => return Ok(Found::NoNamespace { suggestion }),
+        };
+        let unknown = |value| Ok(Found::Unknown(Identifier::new(identifier.namespace.as_str(), value)));
+        let Some(namespace) = self.state.names.namespace(&identifier.namespace) else { return unknown(value) };
+        let hash = self.state.secret.hash(Hashed::Value, value.as_bytes());
+        let Some(row) = self.view().get::<DictionaryRow>((namespace, hash))? else { return unknown(value) };
+        let id = IdentifierId::new(row.id);
+        // The hash led here; the value decides.
+        match self.view().get::<IdentifierRow>(id)? {
+            Some(row) if row.value == value => Ok(Found::Known(id)),
+            _ => Err(corrupt::<DictionaryRow>(format!("the entry for identifier {} names another value", id.get()))),
+        }
+    }
+
+    fn identifier(&self, id: IdentifierId) -> ReadResult<Option<IdentifierRecord>> {
+        let Some(row) = self.view().get::<IdentifierRow>(id)? else { return Ok(None) };
+        let seen = row
+            .seen
+            .iter()
+            .map(|seen| Seen {
+                source: SourceId::new(seen.source),
+                count: seen.count,
+                first_seen: time(seen.first),
+                last_seen: time(seen.last),
+            })
+            .collect();
+        Ok(Some(IdentifierRecord {
+            namespace: NamespaceId::new(row.namespace),
+            value: row.value,
+            seen,
+            degree: row.degree,
+            shared: self.is_shared(id)?,
+        }))
+    }
+
+    fn identifiers(&self, namespace: Option<NamespaceId>) -> impl Iterator<Item = ReadResult<IdentifierId>> + '_ {
+        self.view().scan::<IdentifierRow>(KeyBytes::new(&[])).filter_map(move |row| match row {
+            Ok((id, row)) if namespace.is_none_or(|wanted| wanted.get() == row.namespace) => Some(Ok(id)),
+            Ok(_) => None,
+            Err(error) => Some(Err(error)),
+        })
+    }
+
+    fn links(
+        &self,
+        id: IdentifierId,
+        namespace: Option<NamespaceId>,
+    ) -> impl Iterator<Item = ReadResult<LinkRow>> + '_ {
+        let own = id.get().to_be_bytes();
+        let prefix = match namespace {
+            None => KeyBytes::new(&[&own]),
+            Some(namespace) => KeyBytes::new(&[&own, &namespace.get().to_be_bytes()]),
+        };
+        self.view().scan::<StoredLink>(prefix).map(|row| {
+            let ((_, other_namespace, other), link) = row?;
+            Ok(LinkRow {
+                other,
+                other_namespace,
+                weight: link.weight,
+                last_seen: time(link.last),
+                held_back_by: link.held.map(Into::into),
+            })
+        })
+    }
+
+    fn link(&self, a: IdentifierId, b: IdentifierId) -> ReadResult<Option<Link>> {
+        let (a, b) = ordered(a, b);
+        let Some(other) = self.view().get::<IdentifierRow>(b)? else { return Ok(None) };
+        let Some(row) = self.view().get::<StoredLink>((a, NamespaceId::new(other.namespace), b))? else {
+            return Ok(None);
+        };
+        let evidence = evidence(&row.evidence);
+        Ok(Some(Link {
+            weight: row.weight,
+            first_seen: evidence.iter().map(|said| said.first_seen).min().unwrap_or_default(),
+            last_seen: time(row.last),
+            held_back_by: row.held.map(Into::into),
+            evidence,
+        }))
+    }
+
+    fn conducts(&self, from: IdentifierId, link: &LinkRow) -> ReadResult<bool> {
+        let Some(own) = self.view().get::<IdentifierRow>(from)? else { return Ok(false) };
+        let threshold = self.state.rules.threshold(NamespaceId::new(own.namespace), link.other_namespace);
+        Ok(link.weight >= threshold && !self.is_shared(from)? && !self.is_shared(link.other)?)
+    }
+
+    fn person_of(&self, id: IdentifierId) -> ReadResult<Option<PersonKey>> {
+        Ok(self.owner(id)?.and_then(|row| row.person()))
+    }
+
+    fn person(&self, key: PersonKey) -> ReadResult<Option<PersonRow>> {
+        Ok(self.head(key)?.map(|head| person_row(key, &head)))
+    }
+
+    fn person_by_id(&self, id: PersonId) -> ReadResult<Option<PersonRow>> {
+        let mut id = id;
+        for _ in 0..MAX_ALIASES {
+            match self.view().get::<PersonIdRow>(id)? {
+                None => return Ok(None),
+                Some(PersonIdRow::Merged(into)) => id = PersonId::from_raw(into),
+                Some(PersonIdRow::Living(key)) => {
+                    let key = PersonKey::new(key);
+                    let missing = || corrupt::<PersonIdRow>(format!("{id} leads to no person"));
+                    return self.person(key)?.ok_or_else(missing).map(Some);
+                }
+            }
+        }
+        Err(corrupt::<PersonIdRow>(format!("the merges from {id} lead in a circle")))
+    }
+
+    fn persons(&self) -> impl Iterator<Item = ReadResult<PersonRow>> + '_ {
+        self.view().scan::<PersonChunk>(KeyBytes::new(&[])).filter_map(|row| match row {
+            Ok(((key, _), chunk)) => chunk.head.map(|head| Ok(person_row(key, &head))),
+            Err(error) => Some(Err(error)),
+        })
+    }
+
+    fn members(&self, key: PersonKey) -> impl Iterator<Item = ReadResult<Member>> + '_ {
+        // Most persons fit their first chunk, which is one point read; the rest is a range.
+        let (first, more) = match self.view().get::<PersonChunk>((key, 0)) {
+            Ok(Some(chunk)) => {
+                let more = chunk.head.as_ref().is_some_and(|head| head.chunks > 1);
+                (Some(Ok(chunk)), more)
+            }
+            Ok(None) => (None, false),
+            Err(error) => (Some(Err(error)), false),
+        };
+        let rest = more.then(|| {
+            let mut rows = self.view().scan::<PersonChunk>(KeyBytes::new(&[&key.get().to_be_bytes()]));
+            rows.seek((key, 1));
+            rows.map(|row| row.map(|(_, chunk)| chunk))
+        });
+        first.into_iter().chain(rest.into_iter().flatten()).flat_map(|chunk| {
+            let (members, error) = match chunk {
+                Ok(chunk) => (chunk.members, None),
+                Err(error) => (Vec::new(), Some(Err(error))),
+            };
+            let members = members.into_iter().map(|member| {
+                Ok(Member {
+                    id: IdentifierId::new(member.id),
+                    namespace: NamespaceId::new(member.namespace),
+                    value: member.value,
+                })
+            });
+            members.chain(error)
+        })
+    }
+
+    fn household_of(&self, id: IdentifierId) -> ReadResult<Option<HouseholdKey>> {
+        Ok(self.owner(id)?.and_then(|row| row.household()))
+    }
+
+    fn household(&self, key: HouseholdKey) -> ReadResult<Option<HouseholdRow>> {
+        Ok(self.view().get::<HouseholdHead>(key)?.map(|head| household_row(key, &head)))
+    }
+
+    fn household_by_id(&self, id: HouseholdId) -> ReadResult<Option<HouseholdRow>> {
+        let mut id = id;
+        for _ in 0..MAX_ALIASES {
+            match self.view().get::<HouseholdIdRow>(id)? {
+                None | Some(HouseholdIdRow::Dissolved) => return Ok(None),
+                Some(HouseholdIdRow::Merged(into)) => id = HouseholdId::from_raw(into),
+                Some(HouseholdIdRow::Living(key)) => {
+                    let missing = || corrupt::<HouseholdIdRow>(format!("{id} leads to no household"));
+                    return self.household(HouseholdKey::new(key))?.ok_or_else(missing).map(Some);
+                }
+            }
+        }
+        Err(corrupt::<HouseholdIdRow>(format!("the merges from {id} lead in a circle")))
+    }
+
+    fn households(&self) -> impl Iterator<Item = ReadResult<HouseholdRow>> + '_ {
+        self.view()
+            .scan::<HouseholdHead>(KeyBytes::new(&[]))
+            .map(|row| row.map(|(key, head)| household_row(key, &head)))
+    }
+
+    fn household_members(&self, key: HouseholdKey) -> impl Iterator<Item = ReadResult<HouseholdMember>> + '_ {
+        self.view()
+            .scan::<HouseholdMemberRow>(KeyBytes::new(&[&key.get().to_be_bytes()]))
+            .map(|row| row.map(|((_, member), _)| member))
+    }
+
+    fn records(&self, id: IdentifierId) -> impl Iterator<Item = ReadResult<SourceRecord>> + '_ {
+        self.view().scan::<KeyRingRow>(KeyBytes::new(&[&id.get().to_be_bytes()])).map(move |row| {
+            let ((_, source, hash), _) = row?;
+            let missing = || corrupt::<KeyRingRow>(format!("identifier {} names a record that is gone", id.get()));
+            let record = self.view().get::<RecordRow>((source, hash))?.ok_or_else(missing)?;
+            Ok(source_record(source, record))
+        })
+    }
+
+    fn identifier_count(&self, namespace: Option<NamespaceId>) -> ReadResult<u64> {
+        let counters = &self.state.counters;
+        Ok(match namespace {
+            None => counters.by_namespace.iter().sum(),
+            Some(namespace) => counters.by_namespace.get(usize::from(namespace.get())).copied().unwrap_or(0),
+        })
+    }
+
+    fn person_count(&self) -> ReadResult<u64> {
+        Ok(self.state.counters.persons)
+    }
+
+    fn household_count(&self) -> ReadResult<u64> {
+        Ok(self.state.counters.households)
+    }
+
+    fn link_count(&self) -> ReadResult<u64> {
+        Ok(self.state.counters.links)
+    }
+}
+
+fn source_record(source: SourceId, record: RecordRow) -> SourceRecord {
+    let mut identifiers: Vec<IdentifierId> =
+        record.claims.iter().flat_map(|claim| claim.identifiers.iter().copied().map(IdentifierId::new)).collect();
+    identifiers.sort_unstable();
+    identifiers.dedup();
+    SourceRecord {
+        source,
+        record_id: record.record_id,
+        identifiers,
+        first_seen: time(record.claims.iter().map(|claim| claim.first).min().unwrap_or(0)),
+        last_seen: time(record.claims.iter().map(|claim| claim.last).max().unwrap_or(0)),
+        attributes: record
+            .attributes
+            .iter()
+            .map(|(attribute, value, at)| {
+                (crate::model::AttributeId::new(*attribute), value.to_model(), time(*at))
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,431 @@
+//! A store: a directory, its one writer, and any number of readers.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, mpsc};
+use std::time::{Duration, Instant};
+
+use crate::codec::{Counters, LAYOUT_VERSION, RequestRow, StoredNames, Table, decode_value};
+use crate::model::{Catalogue, Names, Seq};
+use crate::read::{Read as _, ReadError, ReadResult};
+use crate::rules::Rules;
+use crate::schema::{Schema, SchemaError};
+use crate::secret::{Hashed, Secret};
+use crate::snapshot::{COUNTERS, NAMES, Snapshot, State};
+use crate::storage::{Access, Database, Place, StorageOptions, View};
+use crate::write::{Batch, Done, Publish, Receipt, WriteError, Writer, stored_names};
+
+const KEY_FILE: &str = "kinfold.key";
+const DATABASE: &str = "db";
+const LAYOUT: &[u8] = b"layout";
+const SCHEMA: &[u8] = b"schema";
+const STORED_SCHEMA: &str = "the stored schema";
+
+/// How a store is opened.
+#[derive(Clone, Debug, Default)]
+pub struct OpenOptions {
+    /// Open for reading only, as may be done while another process writes. What
+    /// is read is the state at the moment of opening.
+    pub read_only: bool,
+    /// Settings of the storage.
+    pub storage: StorageOptions,
+}
+
+/// Why a store could not be opened or made.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// There is no store in the directory.
+    #[error("there is no store in `{path}`; make one with `kinfold init --store {path}`")]
+    NotFound {
+        /// The directory.
+        path: String,
+    },
+    /// There is something in the directory already.
+    #[error("`{path}` {what}; choose another directory or remove it")]
+    Exists {
+        /// The directory.
+        path: String,
+        /// What stands in the way.
+        what: &'static str,
+    },
+    /// Another process writes to the store.
+    #[error("the store in `{path}` is in use by another process; stop it, or ask it with `--server`")]
+    InUse {
+        /// The directory.
+        path: String,
+    },
+    /// The store was written by a program that knows a later layout.
+    #[error("the store in `{path}` has layout {found}, this program reads layout {known}; use a newer program")]
+    NewerLayout {
+        /// The directory.
+        path: String,
+        /// The store's layout.
+        found: u32,
+        /// The layout of this program.
+        known: u32,
+    },
+    /// Creation of the store was not finished.
+    #[error("the store in `{path}` was never finished; remove the directory and make it again")]
+    Unfinished {
+        /// The directory.
+        path: String,
+    },
+    /// The store's key is missing or unreadable; without it no identifier can be found.
+    #[error("the key of the store, `{path}`, cannot be read: {error}; put it back from where it was copied to")]
+    Key {
+        /// The key file.
+        path: String,
+        /// Why.
+        error: io::Error,
+    },
+    /// The stored schema does not parse.
+    #[error("the stored schema does not parse: {0}")]
+    Schema(SchemaError),
+    /// The storage refuses to open, as it does when a file of it is damaged.
+    #[error("the store in `{path}` cannot be opened: {error}")]
+    Storage {
+        /// The directory.
+        path: String,
+        /// What the storage says.
+        error: String,
+    },
+    /// A file or directory cannot be made or read.
+    #[error("`{path}`: {error}")]
+    Io {
+        /// The file or directory.
+        path: String,
+        /// Why.
+        error: io::Error,
+    },
+    /// What was read on opening is damaged.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+struct Inner {
+    path: PathBuf,
+    database: Database,
+    secret: Arc<Secret>,
+    state: RwLock<Arc<State>>,
+    /// The committed sequence number, for those who wait for one.
+    committed: Mutex<u64>,
+    progress: Condvar,
+    /// `None` when open for reading only, or closed.
+    writer: RwLock<Option<Writer>>,
+    read_only: bool,
+}
+
+impl Inner {
+    fn publish(&self, state: Arc<State>) {
+        let seq = state.counters.seq;
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = state;
+        *lock(&self.committed) = seq;
+        self.progress.notify_all();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The writer's way to the store; it does not keep the store open.
+struct Publisher(std::sync::Weak<Inner>);
+
+impl Publish for Publisher {
+    fn publish(&self, state: Arc<State>) {
+        if let Some(inner) = self.0.upgrade() {
+            inner.publish(state);
+        }
+    }
+}
+
+/// An open store. Cheap to clone; all clones are the same store.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+/// Figures of a store.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stats {
+    /// The store's sequence number.
+    pub seq: Seq,
+    /// How many identifiers each namespace has.
+    pub identifiers: Vec<(String, u64)>,
+    /// How many links there are.
+    pub links: u64,
+    /// How many links are held back by a limit.
+    pub held_back: u64,
+    /// How many persons there are.
+    pub persons: u64,
+    /// How many households there are.
+    pub households: u64,
+    /// How many source records there are.
+    pub records: u64,
+    /// How many observations were applied.
+    pub observations: u64,
+    /// How many observations each source sent.
+    pub sources: Vec<(String, u64)>,
+    /// How many values were denied: source, namespace, count.
+    pub denied: Vec<(String, String, u64)>,
+    /// Bytes that the sorted files take on disk.
+    pub disk_bytes: u64,
+}
+
+impl Store {
+    /// Makes a store in a directory that does not exist or is empty.
+    pub fn create(path: &Path, schema: Schema) -> Result<Self, OpenError> {
+        let shown = || path.display().to_string();
+        let io = |error| OpenError::Io { path: shown(), error };
+        match fs::read_dir(path) {
+            Ok(mut entries) => {
+                if path.join(DATABASE).exists() {
+                    return Err(OpenError::Exists { path: shown(), what: "holds a store" });
+                }
+                if entries.next().is_some() {
+                    return Err(OpenError::Exists { path: shown(), what: "is not empty" });
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => fs::create_dir_all(path).map_err(io)?,
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+                return Err(OpenError::Exists { path: shown(), what: "is a file" });
+            }
+            Err(error) => return Err(io(error)),
+        }
+        let secret = Secret::generate()
+            .and_then(|secret| secret.save(&path.join(KEY_FILE)).map(|()| secret))
+            .map_err(|error| OpenError::Key { path: path.join(KEY_FILE).display().to_string(), error })?;
+        let database = Database::open(Place::Directory(&path.join(DATABASE)), Access::Create, &StorageOptions::default())
+            .map_err(|error| OpenError::Storage { path: shown(), error })?;
+        found(&database, &schema).map_err(|error| OpenError::Storage { path: shown(), error })?;
+        Self::start(path, database, secret, false)
+    }
+
+    /// Makes a store that lives in memory and is gone when it is dropped: for
+    /// tests and for trying things out.
+    pub fn in_memory(schema: Schema) -> Result<Self, OpenError> {
+        let path = Path::new("memory");
+        let storage = |error| OpenError::Storage { path: path.display().to_string(), error };
+        let secret = Secret::generate().map_err(|error| OpenError::Io { path: path.display().to_string(), error })?;
+        let database = Database::open(Place::Memory, Access::Create, &StorageOptions::default()).map_err(storage)?;
+        found(&database, &schema).map_err(storage)?;
+        Self::start(path, database, secret, false)
+    }
+
+    /// Opens a store.
+    pub fn open(path: &Path, options: OpenOptions) -> Result<Self, OpenError> {
+        let shown = || path.display().to_string();
+        let database_path = path.join(DATABASE);
+        if !database_path.is_dir() {
+            return Err(if path.join(KEY_FILE).exists() {
+                OpenError::Unfinished { path: shown() }
+            } else {
+                OpenError::NotFound { path: shown() }
+            });
+        }
+        let key_path = path.join(KEY_FILE);
+        let secret = Secret::load(&key_path)
+            .map_err(|error| OpenError::Key { path: key_path.display().to_string(), error })?;
+        let access = if options.read_only { Access::ReadOnly } else { Access::ReadWrite };
+        let database = Database::open(Place::Directory(&database_path), access, &options.storage).map_err(|error| {
+            // RocksDB has no code of its own for a lock that is held.
+            if error.contains("lock hold") || error.contains("While lock file") {
+                OpenError::InUse { path: shown() }
+            } else if error.contains("does not exist (create_if_missing is false)") {
+                OpenError::Unfinished { path: shown() }
+            } else {
+                OpenError::Storage { path: shown(), error }
+            }
+        })?;
+        Self::start(path, database, secret, options.read_only)
+    }
+
+    /// A store over an open database that holds one.
+    fn start(path: &Path, database: Database, secret: Secret, read_only: bool) -> Result<Self, OpenError> {
+        let shown = || path.display().to_string();
+        let view = Arc::new(database.view()?);
+        let layout: u32 = meta(&view, LAYOUT)?.ok_or_else(|| OpenError::Unfinished { path: shown() })?;
+        if layout != LAYOUT_VERSION {
+            return Err(OpenError::NewerLayout { path: shown(), found: layout, known: LAYOUT_VERSION });
+        }
+        let missing = |what: &str| ReadError::Corrupt {
+            table: Table::Meta.name(),
+            detail: format!("the row `{what}` is missing"),
+        };
+        let text: String = meta(&view, SCHEMA)?.ok_or_else(|| missing("schema"))?;
+        let schema = Schema::parse(&text, STORED_SCHEMA).map_err(OpenError::Schema)?;
+        let stored: StoredNames = meta(&view, NAMES)?.ok_or_else(|| missing("names"))?;
+        let counters: Counters = meta(&view, COUNTERS)?.ok_or_else(|| missing("counters"))?;
+        let names = Catalogue {
+            namespaces: Names::from_iter(stored.namespaces),
+            sources: Names::from_iter(stored.sources),
+            kinds: Names::from_iter(stored.kinds),
+            attributes: Names::from_iter(stored.attributes),
+        };
+        let secret = Arc::new(secret);
+        let rules = Arc::new(Rules::new(&schema, &names));
+        let seq = counters.seq;
+        let state = Arc::new(State {
+            view,
+            schema: Arc::new(schema),
+            names: Arc::new(names),
+            rules,
+            counters: Arc::new(counters),
+            secret: Arc::clone(&secret),
+        });
+        let inner = Arc::new(Inner {
+            path: path.to_owned(),
+            database: database.clone(),
+            secret: Arc::clone(&secret),
+            state: RwLock::new(Arc::clone(&state)),
+            committed: Mutex::new(seq),
+            progress: Condvar::new(),
+            writer: RwLock::new(None),
+            read_only,
+        });
+        if !read_only {
+            let publish = Publisher(Arc::downgrade(&inner));
+            let writer = Writer::start(database, state, secret, publish)
+                .map_err(|error| OpenError::Io { path: shown(), error })?;
+            *inner.writer.write().unwrap_or_else(PoisonError::into_inner) = Some(writer);
+        }
+        Ok(Self { inner })
+    }
+
+    /// The directory of the store.
+    pub fn path(&self) -> &Path {
+        &self.inner.path
+    }
+
+    /// The latest committed state.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot { state: Arc::clone(&self.inner.state.read().unwrap_or_else(PoisonError::into_inner)) }
+    }
+
+    /// Writes a batch; returns when it is on disk and visible.
+    pub fn observe(&self, batch: Batch) -> Result<Receipt, WriteError> {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        self.submit(
+            batch,
+            Box::new(move |outcome| {
+                // The receiver is waiting in this very call.
+                let _ = sender.send(outcome);
+            }),
+        );
+        receiver.recv().unwrap_or(Err(WriteError::Closed))
+    }
+
+    /// Queues a batch; `done` is called from the writing thread when it is on
+    /// disk and visible, or from this one when it is refused at once. Blocks
+    /// while too many wait.
+    pub fn submit(&self, batch: Batch, done: Done) {
+        if self.inner.read_only {
+            return done(Err(WriteError::ReadOnly));
+        }
+        let schema = Arc::clone(&self.snapshot().state.schema);
+        let writer = self.inner.writer.read().unwrap_or_else(PoisonError::into_inner);
+        match writer.as_ref() {
+            Some(writer) => writer.submit(batch, &schema, &self.inner.secret, done),
+            None => done(Err(WriteError::Closed)),
+        }
+    }
+
+    /// What became of an earlier request: the places of the observations that
+    /// it refused, or `None` if there was no such request.
+    pub fn applied(&self, request_id: &str) -> ReadResult<Option<Vec<u32>>> {
+        let key = self.inner.secret.hash(Hashed::RequestId, request_id.as_bytes());
+        let row = self.snapshot().state.view.get::<RequestRow>(key)?;
+        Ok(row.map(|row| row.rejected.iter().map(|rejection| rejection.index).collect()))
+    }
+
+    /// Waits until the write with this sequence number is visible; says whether it is.
+    pub fn wait_for(&self, seq: Seq, timeout: Duration) -> bool {
+        let deadline = Instant::now() + timeout;
+        let mut committed = lock(&self.inner.committed);
+        while *committed < seq.get() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            committed = self.inner.progress.wait_timeout(committed, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
+    /// The store's figures now.
+    pub fn stats(&self) -> ReadResult<Stats> {
+        let snapshot = self.snapshot();
+        let counters = &snapshot.state.counters;
+        let names = snapshot.names();
+        let by_name = |names: &Names, counts: &[u64]| {
+            names
+                .iter()
+                .enumerate()
+                .map(|(at, name)| (name.to_owned(), counts.get(at).copied().unwrap_or(0)))
+                .collect()
+        };
+        Ok(Stats {
+            seq: Seq::new(counters.seq),
+            identifiers: by_name(&names.namespaces, &counters.by_namespace),
+            links: counters.links,
+            held_back: counters.held_back,
+            persons: counters.persons,
+            households: counters.households,
+            records: counters.records,
+            observations: counters.observations,
+            sources: by_name(&names.sources, &counters.by_source),
+            denied: counters
+                .denied
+                .iter()
+                .map(|(source, namespace, count)| {
+                    let source = names.source_name(crate::model::SourceId::new(*source));
+                    let namespace = names.namespace_name(crate::model::NamespaceId::new(*namespace));
+                    (source.to_owned(), namespace.to_owned(), *count)
+                })
+                .collect(),
+            disk_bytes: self.inner.database.disk_bytes(),
+        })
+    }
+
+    /// Lets queued writes finish and closes the store for writing. Readers that
+    /// hold a snapshot may go on.
+    pub fn close(&self) -> Result<(), WriteError> {
+        let writer = self.inner.writer.write().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = writer {
+            writer.stop();
+            self.inner.database.close().map_err(WriteError::Storage)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(writer) = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
+            writer.stop();
+        }
+    }
+}
+
+/// Writes the rows that make an empty database a store.
+fn found(database: &Database, schema: &Schema) -> Result<(), String> {
+    let mut names = Catalogue::default();
+    for (name, _) in schema.declared() {
+        names.add_namespace(name).map_err(|full| full.to_string())?;
+    }
+    let mut batch = database.batch();
+    batch.put_meta(SCHEMA, &schema.text().to_owned())?;
+    batch.put_meta(NAMES, &stored_names(&names))?;
+    batch.put_meta(COUNTERS, &Counters::default())?;
+    // The layout comes with the rest in one batch: a store without it was never finished.
+    batch.put_meta(LAYOUT, &LAYOUT_VERSION)?;
+    database.write(batch)
+}
+
+fn meta<T: bincode::Decode<()>>(view: &View, key: &[u8]) -> ReadResult<Option<T>> {
+    view.get_raw(Table::Meta, key)?
+        .map(|bytes| decode_value(Table::Meta, key, &bytes))
+        .transpose()
+        .map_err(|bad| crate::storage::bad_value(Table::Meta, bad))
+}

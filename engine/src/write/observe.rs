@@ -1,0 +1,417 @@
+//! One observation: identifiers and links, then who is who, then who lives with whom.
+
+use std::collections::BTreeSet;
+
+use super::overlay::{Overlay, corrupt};
+use super::persons::Join;
+use super::prepare::{Prepared, PreparedIdentifier};
+use super::{RejectReason, Rejection};
+use crate::codec::{
+    DictionaryRow, HomeRow, IdentifierRow, KeyRingRow, LinkRow, Owner, OwnerRow, RecordRow, StoredAttribute,
+    StoredClaim, StoredEvidence, StoredSeen,
+};
+use crate::model::{CatalogueFull, IdentifierId, KindId, MAX_IDENTIFIERS, NamespaceId, SourceId, combine};
+use crate::read::ReadResult;
+use crate::rules::{Rules, ordered};
+
+/// What an observation did.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Applied {
+    /// How many of its links are held back by a limit.
+    pub(crate) held_back: u32,
+}
+
+/// The numbers of an observation's names.
+struct Numbered {
+    source: SourceId,
+    kind: Option<KindId>,
+    namespaces: Vec<NamespaceId>,
+    denied: Vec<NamespaceId>,
+    attributes: Vec<u16>,
+}
+
+/// A link as it was before an observation and is after it.
+struct LinkChange {
+    a: IdentifierId,
+    b: IdentifierId,
+    of_a: NamespaceId,
+    of_b: NamespaceId,
+    before: Option<(f64, i64)>,
+    weight: f64,
+    last: i64,
+}
+
+impl Overlay {
+    /// Applies one observation. A rejection leaves the store as it was.
+    pub(crate) fn observe(&mut self, observation: &Prepared) -> ReadResult<Result<Applied, Rejection>> {
+        let numbered = match self.number(observation) {
+            Ok(numbered) => numbered,
+            Err(full) => return Ok(Err(full)),
+        };
+        self.counters.seq += 1;
+        self.counters.observations += 1;
+        bump(&mut self.counters.by_source, usize::from(numbered.source.get()));
+        for namespace in &numbered.denied {
+            self.count_denied(numbered.source, *namespace);
+        }
+
+        let mut fresh = Vec::new();
+        let mut ids = Vec::with_capacity(observation.identifiers.len());
+        for (identifier, namespace) in observation.identifiers.iter().zip(&numbered.namespaces) {
+            let id = self.identify_or_create(identifier, *namespace, &mut fresh)?;
+            self.see(id, numbered.source, observation.time)?;
+            ids.push((id, *namespace));
+        }
+        let changes = self.link_all(observation, &numbered, &ids)?;
+        if let Some((record_id, hash)) = &observation.record {
+            self.record(observation, &numbered, &ids, record_id.clone(), *hash)?;
+        }
+
+        self.settle_all(&fresh, &changes)?;
+        let mut held_back = 0;
+        for change in &changes {
+            if self.links.get(&self.view, (change.a, change.of_b, change.b))?.is_some_and(|link| link.held.is_some()) {
+                held_back += 1;
+            }
+        }
+        Ok(Ok(Applied { held_back }))
+    }
+
+    /// Gives every name its number, or says that there is no room.
+    fn number(&mut self, observation: &Prepared) -> Result<Numbered, Rejection> {
+        let known = self.names.namespaces.len();
+        let numbered = self.try_number(observation).map_err(|full| Rejection {
+            index: observation.index,
+            field: String::new(),
+            reason: RejectReason::Full,
+            message: full.to_string(),
+        });
+        if self.names.namespaces.len() > known {
+            self.rules = std::sync::Arc::new(Rules::new(&self.schema, &self.names));
+        }
+        let room = (u32::MAX - self.counters.identifiers) as usize;
+        if room < MAX_IDENTIFIERS {
+            return Err(Rejection {
+                index: observation.index,
+                field: "identifiers".to_owned(),
+                reason: RejectReason::Full,
+                message: format!("the store holds {} identifiers, the most it can", self.counters.identifiers),
+            });
+        }
+        numbered
+    }
+
+    fn try_number(&mut self, observation: &Prepared) -> Result<Numbered, CatalogueFull> {
+        let names = &mut self.names;
+        let before = (names.namespaces.len(), names.sources.len(), names.kinds.len(), names.attributes.len());
+        let numbered = Numbered {
+            source: names.add_source(&observation.source)?,
+            kind: observation.kind.as_deref().map(|kind| names.add_kind(kind)).transpose()?,
+            namespaces: observation
+                .identifiers
+                .iter()
+                .map(|identifier| names.add_namespace(&identifier.namespace))
+                .collect::<Result<_, _>>()?,
+            denied: observation.denied.iter().map(|name| names.add_namespace(name)).collect::<Result<_, _>>()?,
+            attributes: observation
+                .attributes
+                .iter()
+                .map(|(name, _)| names.add_attribute(name).map(|id| id.get()))
+                .collect::<Result<_, _>>()?,
+        };
+        let after = (names.namespaces.len(), names.sources.len(), names.kinds.len(), names.attributes.len());
+        self.names_changed |= before != after;
+        Ok(numbered)
+    }
+
+    fn count_denied(&mut self, source: SourceId, namespace: NamespaceId) {
+        let key = (source.get(), namespace.get());
+        let counts = &mut self.counters.denied;
+        match counts.binary_search_by_key(&key, |(source, namespace, _)| (*source, *namespace)) {
+            Ok(at) => counts[at].2 += 1,
+            Err(at) => counts.insert(at, (key.0, key.1, 1)),
+        }
+    }
+
+    fn identify_or_create(
+        &mut self,
+        identifier: &PreparedIdentifier,
+        namespace: NamespaceId,
+        fresh: &mut Vec<IdentifierId>,
+    ) -> ReadResult<IdentifierId> {
+        let key = (namespace, identifier.hash);
+        if let Some(row) = self.dictionary.get(&self.view, key)? {
+            let id = IdentifierId::new(row.id);
+            let known = self.identifiers.get(&self.view, id)?;
+            if known.is_none_or(|row| row.value != identifier.value) {
+                let detail = format!("the dictionary leads to identifier {}, which has another value", id.get());
+                return Err(corrupt::<DictionaryRow>(detail));
+            }
+            return Ok(id);
+        }
+        let id = IdentifierId::new(self.counters.identifiers);
+        self.counters.identifiers += 1;
+        bump(&mut self.counters.by_namespace, usize::from(namespace.get()));
+        self.dictionary.put(key, DictionaryRow { id: id.get() });
+        self.identifiers.put(
+            id,
+            IdentifierRow {
+                namespace: namespace.get(),
+                value: identifier.value.clone(),
+                seen: Vec::new(),
+                degree: 0,
+                home_links: 0,
+                ties: Vec::new(),
+                residents: 0,
+                generations: 0,
+            },
+        );
+        if self.rules.is_person(namespace) {
+            fresh.push(id);
+        } else {
+            self.owners.put(id, OwnerRow { owner: Owner::Nobody, shared: false });
+        }
+        Ok(id)
+    }
+
+    fn see(&mut self, id: IdentifierId, source: SourceId, time: i64) -> ReadResult<()> {
+        let seen = &mut self.identifier(id)?.seen;
+        match seen.binary_search_by_key(&source.get(), |seen| seen.source) {
+            Ok(at) => {
+                seen[at].count += 1;
+                seen[at].first = seen[at].first.min(time);
+                seen[at].last = seen[at].last.max(time);
+            }
+            Err(at) => {
+                seen.insert(at, StoredSeen { source: source.get(), count: 1, first: time, last: time });
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the observation's evidence to the link of every pair.
+    fn link_all(
+        &mut self,
+        observation: &Prepared,
+        numbered: &Numbered,
+        ids: &[(IdentifierId, NamespaceId)],
+    ) -> ReadResult<Vec<LinkChange>> {
+        let mut changes = Vec::with_capacity(ids.len() * ids.len().saturating_sub(1) / 2);
+        for (at, (one, of_one)) in ids.iter().enumerate() {
+            for (other, of_other) in &ids[at + 1..] {
+                let (a, b) = ordered(*one, *other);
+                let (of_a, of_b) = if a == *one { (*of_one, *of_other) } else { (*of_other, *of_one) };
+                changes.push(self.link(observation, numbered, (a, of_a), (b, of_b))?);
+            }
+        }
+        Ok(changes)
+    }
+
+    fn link(
+        &mut self,
+        observation: &Prepared,
+        numbered: &Numbered,
+        (a, of_a): (IdentifierId, NamespaceId),
+        (b, of_b): (IdentifierId, NamespaceId),
+    ) -> ReadResult<LinkChange> {
+        let time = observation.time;
+        if self.links.get(&self.view, (a, of_b, b))?.is_none() {
+            for ((from, of_from), (to, of_to)) in [((a, of_a), (b, of_b)), ((b, of_b), (a, of_a))] {
+                let row = LinkRow { weight: 0.0, last: time, held: None, evidence: Vec::new() };
+                self.links.put((from, of_to, to), row);
+                let home = u32::from(!self.rules.is_person(of_to));
+                let row = self.identifier(from)?;
+                debug_assert_eq!(row.namespace, of_from.get());
+                row.degree += 1;
+                row.home_links += home;
+            }
+            self.counters.links += 1;
+        }
+        let missing = || corrupt::<LinkRow>(format!("the link {}-{} stands one way only", a.get(), b.get()));
+        let forward = self.links.get_mut(&self.view, (a, of_b, b))?.ok_or_else(missing)?;
+        let before = (!forward.evidence.is_empty()).then_some((forward.weight, forward.last));
+        let said = (numbered.source.get(), numbered.kind.map(KindId::get), observation.record.is_some());
+        let evidence = &mut forward.evidence;
+        match evidence.binary_search_by_key(&said, |known| (known.source, known.kind, known.recorded)) {
+            Ok(at) => {
+                let known = &mut evidence[at];
+                known.confidence = known.confidence.max(observation.confidence);
+                known.count += 1;
+                known.first = known.first.min(time);
+                known.last = known.last.max(time);
+            }
+            Err(at) => evidence.insert(
+                at,
+                StoredEvidence {
+                    source: said.0,
+                    kind: said.1,
+                    recorded: said.2,
+                    confidence: observation.confidence,
+                    count: 1,
+                    first: time,
+                    last: time,
+                },
+            ),
+        }
+        forward.weight = combine(evidence.iter().map(|said| (SourceId::new(said.source), said.confidence)));
+        forward.last = forward.last.max(time);
+        let (weight, last) = (forward.weight, forward.last);
+        let back = self.links.get(&self.view, (b, of_a, a))?.ok_or_else(missing)?;
+        if (back.weight, back.last) != (weight, last) {
+            let back = self.links.get_mut(&self.view, (b, of_a, a))?.ok_or_else(missing)?;
+            (back.weight, back.last) = (weight, last);
+        }
+        Ok(LinkChange { a, b, of_a, of_b, before, weight, last })
+    }
+
+    /// Keeps what a record said, and the way back to it.
+    fn record(
+        &mut self,
+        observation: &Prepared,
+        numbered: &Numbered,
+        ids: &[(IdentifierId, NamespaceId)],
+        record_id: Option<String>,
+        hash: crate::codec::Hash128,
+    ) -> ReadResult<()> {
+        let key = (numbered.source, hash);
+        if self.records.get(&self.view, key)?.is_none() {
+            self.records.put(key, RecordRow { record_id, claims: Vec::new(), attributes: Vec::new() });
+            self.counters.records += 1;
+        }
+        let Some(record) = self.records.get_mut(&self.view, key)? else { return Ok(()) };
+        let mut identifiers: Vec<u32> = ids.iter().map(|(id, _)| id.get()).collect();
+        identifiers.sort_unstable();
+        let (kind, confidence, time) = (numbered.kind.map(KindId::get), observation.confidence, observation.time);
+        let same = |claim: &&mut StoredClaim| {
+            claim.identifiers == identifiers && claim.kind == kind && claim.confidence == confidence
+        };
+        match record.claims.iter_mut().find(same) {
+            Some(claim) => {
+                claim.count += 1;
+                claim.first = claim.first.min(time);
+                claim.last = claim.last.max(time);
+            }
+            None => {
+                record.claims.push(StoredClaim { identifiers, kind, confidence, count: 1, first: time, last: time });
+                record.claims.sort_by(|x, y| {
+                    (&x.identifiers, x.kind).cmp(&(&y.identifiers, y.kind)).then(x.confidence.total_cmp(&y.confidence))
+                });
+            }
+        }
+        for ((_, value), attribute) in observation.attributes.iter().zip(&numbered.attributes) {
+            let known = &mut record.attributes;
+            match known.binary_search_by_key(attribute, |(known, ..)| *known) {
+                Ok(at) if later(&known[at], value, time) => known[at] = (*attribute, value.clone(), time),
+                Ok(_) => {}
+                Err(at) => known.insert(at, (*attribute, value.clone(), time)),
+            }
+        }
+        for (id, _) in ids {
+            self.key_ring.put((*id, numbered.source, hash), KeyRingRow);
+        }
+        Ok(())
+    }
+
+    /// Settles persons, then households, after links changed.
+    fn settle_all(&mut self, fresh: &[IdentifierId], changes: &[LinkChange]) -> ReadResult<()> {
+        let threshold = self.rules.person_threshold;
+        let mut unsettled = BTreeSet::new();
+        let personal: Vec<&LinkChange> = changes
+            .iter()
+            .filter(|change| self.rules.is_person(change.of_a) && self.rules.is_person(change.of_b))
+            .filter(|change| change.weight >= threshold)
+            .collect();
+        let is_tied = |change: &LinkChange| change.before.is_some_and(|(weight, _)| weight >= threshold);
+        for change in personal.iter().filter(|change| !is_tied(change)) {
+            for (end, of_other) in [(change.a, change.of_b), (change.b, change.of_a)] {
+                if self.tie(end, of_other)? {
+                    unsettled.insert(end);
+                    for ((_, namespace, other), link) in self.links_of(end, None)? {
+                        if self.rules.is_person(namespace) && link.weight >= threshold {
+                            unsettled.insert(other);
+                            self.set_held(end, other, None)?;
+                        }
+                    }
+                }
+            }
+        }
+        let mut joins = Vec::new();
+        for change in personal {
+            if self.is_shared(change.a)? || self.is_shared(change.b)? {
+                continue;
+            }
+            if !is_tied(change) {
+                joins.push(Join { a: change.a, b: change.b });
+            } else if change.before != Some((change.weight, change.last)) && self.in_cut(change.a)? {
+                unsettled.extend([change.a, change.b]);
+            }
+        }
+        self.settle_persons(fresh, &joins, unsettled)?;
+
+        let threshold = self.rules.household_threshold;
+        for change in changes.iter().filter(|change| change.weight >= threshold) {
+            match (self.rules.is_person(change.of_a), self.rules.is_person(change.of_b)) {
+                (true, true) => {}
+                (false, false) => self.touched.identifiers.extend([change.a, change.b]),
+                (true, false) => self.lives_at(change.a, change.b, change)?,
+                (false, true) => self.lives_at(change.b, change.a, change)?,
+            }
+        }
+        self.settle_households()
+    }
+
+    fn lives_at(&mut self, member: IdentifierId, home: IdentifierId, change: &LinkChange) -> ReadResult<()> {
+        let Some(person) = self.owner(member)?.and_then(|row| row.person()) else {
+            return Err(corrupt::<OwnerRow>(format!("identifier {} is in no person", member.get())));
+        };
+        let offer = HomeRow { weight: change.weight, last: change.last, via: member.get(), held: None };
+        self.offer_home(person, home, offer)
+    }
+
+    /// Whether an identifier's person is a part of a component that was cut.
+    fn in_cut(&mut self, id: IdentifierId) -> ReadResult<bool> {
+        match self.owner(id)?.and_then(|row| row.person()) {
+            Some(person) => Ok(self.read_head(person)?.cut),
+            None => Ok(false),
+        }
+    }
+
+    /// Counts a link that ties `id` to one more identifier of a namespace, and says whether that makes it shared.
+    fn tie(&mut self, id: IdentifierId, namespace: NamespaceId) -> ReadResult<bool> {
+        let own = self.namespace(id)?;
+        let rules = std::sync::Arc::clone(&self.rules);
+        let Some((_, most)) = rules.of(own).shared_above.iter().find(|(counted, _)| *counted == namespace) else {
+            return Ok(false);
+        };
+        let ties = &mut self.identifier(id)?.ties;
+        let count = match ties.binary_search_by_key(&namespace.get(), |(known, _)| *known) {
+            Ok(at) => {
+                ties[at].1 += 1;
+                ties[at].1
+            }
+            Err(at) => {
+                ties.insert(at, (namespace.get(), 1));
+                1
+            }
+        };
+        if count <= *most || self.is_shared(id)? {
+            return Ok(false);
+        }
+        // A fresh identifier has no owner row yet; it gets one, so that the mark has a place.
+        let owner = self.owner(id)?.map_or(Owner::Nobody, |row| row.owner);
+        self.owners.put(id, OwnerRow { owner, shared: true });
+        Ok(true)
+    }
+}
+
+/// Whether a value of this time takes the place of a known one; of two at once the greater stands.
+fn later(known: &(u16, StoredAttribute, i64), value: &StoredAttribute, time: i64) -> bool {
+    time > known.2 || (time == known.2 && value.to_model().order(&known.1.to_model()).is_gt())
+}
+
+fn bump(counts: &mut Vec<u64>, at: usize) {
+    if counts.len() <= at {
+        counts.resize(at + 1, 0);
+    }
+    counts[at] += 1;
+}

@@ -1,0 +1,631 @@
+//! Persons as rows: making them, moving members, and settling who is who after links changed.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use hashbrown::{HashMap, HashSet};
+use petgraph::unionfind::UnionFind;
+
+use super::overlay::{Overlay, corrupt};
+use crate::codec::{
+    IdentifierRow, KeyBytes, Owner, OwnerRow, PersonChunk, PersonHead, PersonIdRow, StoredHold, StoredMember, time,
+};
+use crate::model::{HeldBackBy, IdentifierId, NamespaceId, PersonId, PersonKey, Seq};
+use crate::read::ReadResult;
+use crate::resolve::{Ancestor, Counts, Edge, partition, succeed};
+use crate::rules::ordered;
+
+/// How many members a chunk holds: a person of so many is one point read, and a
+/// change to a larger one rewrites no more than a chunk.
+pub(crate) const CHUNK_MEMBERS: usize = 48;
+
+/// A link between two person-scope identifiers that conducts since the write at hand.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Join {
+    pub(crate) a: IdentifierId,
+    pub(crate) b: IdentifierId,
+}
+
+impl Overlay {
+    /// The head of a person that a row names.
+    pub(crate) fn head(&mut self, key: PersonKey) -> ReadResult<&mut PersonHead> {
+        self.persons
+            .get_mut(&self.view, (key, 0))?
+            .and_then(|chunk| chunk.head.as_mut())
+            .ok_or_else(|| corrupt::<PersonChunk>(format!("person {} is named but does not exist", key.get())))
+    }
+
+    /// The head of a person, to be read.
+    pub(crate) fn read_head(&mut self, key: PersonKey) -> ReadResult<&PersonHead> {
+        self.persons
+            .get(&self.view, (key, 0))?
+            .and_then(|chunk| chunk.head.as_ref())
+            .ok_or_else(|| corrupt::<PersonChunk>(format!("person {} is named but does not exist", key.get())))
+    }
+
+    /// The identifiers of a person.
+    pub(crate) fn members(&mut self, key: PersonKey) -> ReadResult<Vec<IdentifierId>> {
+        let chunks = self.read_head(key)?.chunks;
+        let mut members = Vec::new();
+        for chunk in 0..chunks {
+            if let Some(row) = self.persons.get(&self.view, (key, chunk))? {
+                members.extend(row.members.iter().map(|member| IdentifierId::new(member.id)));
+            }
+        }
+        Ok(members)
+    }
+
+    /// The identity of a person made now of `anchor`.
+    fn new_identity(&mut self, anchor: IdentifierId) -> ReadResult<Identity> {
+        let row = self.identifier(anchor)?;
+        let id = PersonId::new(anchor, row.generations);
+        row.generations += 1;
+        Ok(Identity { born: self.counters.seq, id, created_at: self.now.micros() })
+    }
+
+    /// The identity of a living person.
+    fn identity(&mut self, key: PersonKey) -> ReadResult<Identity> {
+        let head = self.read_head(key)?;
+        Ok(Identity { born: head.born, id: head.person_id(), created_at: head.created_at })
+    }
+
+    /// Rows for a person without members.
+    fn create_person(&mut self, identity: Identity) -> PersonKey {
+        let key = PersonKey::new(self.counters.next_person);
+        self.counters.next_person += 1;
+        self.counters.persons += 1;
+        let head = PersonHead {
+            id: identity.id.get(),
+            born: identity.born,
+            created_at: identity.created_at,
+            size: 0,
+            chunks: 1,
+            counts: Vec::new(),
+            household: None,
+            cut: false,
+        };
+        self.persons.put((key, 0), PersonChunk { head: Some(head), members: Vec::new() });
+        self.person_ids.put(identity.id, PersonIdRow::Living(key.get()));
+        key
+    }
+
+    /// Gives the person at `key` this identity, and notes whether a limit has cut its raw component.
+    fn identify(&mut self, key: PersonKey, identity: Identity, cut: bool) -> ReadResult<()> {
+        let head = self.read_head(key)?;
+        if (head.id, head.cut) != (identity.id.get(), cut) {
+            let head = self.head(key)?;
+            head.id = identity.id.get();
+            head.born = identity.born;
+            head.created_at = identity.created_at;
+            head.cut = cut;
+        }
+        let living = PersonIdRow::Living(key.get());
+        if self.person_ids.get(&self.view, identity.id)? != Some(&living) {
+            self.person_ids.put(identity.id, living);
+        }
+        Ok(())
+    }
+
+    /// Adds an identifier that is in no person.
+    fn add_member(&mut self, key: PersonKey, id: IdentifierId) -> ReadResult<()> {
+        let shared = self.is_shared(id)?;
+        let row = self.identifier(id)?;
+        let member = StoredMember { id: id.get(), namespace: row.namespace, value: row.value.clone() };
+        let head = self.head(key)?;
+        head.size += 1;
+        add_count(&mut head.counts, member.namespace, 1);
+        let mut chunk = head.chunks - 1;
+        let last = self.persons.get_mut(&self.view, (key, chunk))?;
+        match last {
+            Some(row) if row.members.len() < CHUNK_MEMBERS => row.members.push(member),
+            // The last chunk is full, or was emptied and taken away.
+            last => {
+                if last.is_some() {
+                    chunk += 1;
+                    self.head(key)?.chunks += 1;
+                }
+                self.persons.put((key, chunk), PersonChunk { head: None, members: vec![member] });
+            }
+        }
+        self.owners.put(id, OwnerRow { owner: Owner::Person { key: key.get(), chunk }, shared });
+        Ok(())
+    }
+
+    /// Takes an identifier out of the person it is in.
+    fn remove_member(&mut self, key: PersonKey, chunk: u32, id: IdentifierId) -> ReadResult<()> {
+        let lost = || corrupt::<PersonChunk>(format!("identifier {} is not where its owner row says", id.get()));
+        let row = self.persons.get_mut(&self.view, (key, chunk))?.ok_or_else(lost)?;
+        let at = row.members.iter().position(|member| member.id == id.get()).ok_or_else(lost)?;
+        let member = row.members.swap_remove(at);
+        let emptied = chunk > 0 && row.members.is_empty();
+        if emptied {
+            self.persons.delete((key, chunk));
+        }
+        let head = self.head(key)?;
+        head.size -= 1;
+        add_count(&mut head.counts, member.namespace, -1);
+        if emptied && chunk + 1 == head.chunks {
+            head.chunks -= 1;
+        }
+        let sparse = head.chunks as usize > 4 + 4 * (head.size as usize).div_ceil(CHUNK_MEMBERS);
+        if sparse { self.repack(key) } else { Ok(()) }
+    }
+
+    /// Moves a person's members together after many have left.
+    fn repack(&mut self, key: PersonKey) -> ReadResult<()> {
+        let chunks = self.read_head(key)?.chunks;
+        let mut members = Vec::new();
+        for chunk in 0..chunks {
+            if let Some(row) = self.persons.get_mut(&self.view, (key, chunk))? {
+                members.append(&mut row.members);
+                if chunk > 0 {
+                    self.persons.delete((key, chunk));
+                }
+            }
+        }
+        let mut packed = 0;
+        for (chunk, members) in members.chunks(CHUNK_MEMBERS).enumerate() {
+            packed = chunk as u32;
+            for member in members {
+                let id = IdentifierId::new(member.id);
+                let shared = self.is_shared(id)?;
+                self.owners.put(id, OwnerRow { owner: Owner::Person { key: key.get(), chunk: packed }, shared });
+            }
+            if chunk > 0 {
+                self.persons.put((key, packed), PersonChunk { head: None, members: members.to_vec() });
+            } else if let Some(first) = self.persons.get_mut(&self.view, (key, 0))? {
+                first.members = members.to_vec();
+            }
+        }
+        self.head(key)?.chunks = packed + 1;
+        Ok(())
+    }
+
+    /// Moves an identifier to a person, from wherever it is.
+    fn move_member(&mut self, id: IdentifierId, to: PersonKey) -> ReadResult<()> {
+        if let Some(OwnerRow { owner: Owner::Person { key, chunk }, .. }) = self.owner(id)? {
+            if key == to.get() {
+                return Ok(());
+            }
+            self.remove_member(PersonKey::new(key), chunk, id)?;
+        }
+        self.add_member(to, id)
+    }
+
+    /// Takes away a person whose members have all gone elsewhere.
+    fn drop_person(&mut self, key: PersonKey) -> ReadResult<()> {
+        let head = self.read_head(key)?;
+        if head.size != 0 {
+            return Err(corrupt::<PersonChunk>(format!("person {} is dropped with members", key.get())));
+        }
+        let (chunks, household) = (head.chunks, head.household);
+        self.leave_household(key, household)?;
+        for chunk in 0..chunks {
+            self.persons.delete((key, chunk));
+        }
+        self.counters.persons -= 1;
+        Ok(())
+    }
+
+    fn person_exists(&mut self, key: PersonKey) -> ReadResult<bool> {
+        Ok(self.persons.get(&self.view, (key, 0))?.is_some())
+    }
+
+    /// Settles persons after an observation.
+    ///
+    /// `fresh` are person-scope identifiers that it made, `joins` the links that
+    /// conduct since, and `unsettled` identifiers whose raw components have to
+    /// be looked at whole: an end of a link that changed inside a component that
+    /// was cut, or what a newly shared identifier was tied to.
+    pub(crate) fn settle_persons(
+        &mut self,
+        fresh: &[IdentifierId],
+        joins: &[Join],
+        unsettled: BTreeSet<IdentifierId>,
+    ) -> ReadResult<()> {
+        let mut seeds = unsettled;
+        if seeds.is_empty() {
+            let unions = self.plan_unions(fresh, joins)?;
+            if unions.iter().all(|union| union.plain) {
+                for union in unions {
+                    self.unite(&union)?;
+                }
+                return Ok(());
+            }
+        }
+        seeds.extend(fresh);
+        seeds.extend(joins.iter().flat_map(|join| [join.a, join.b]));
+        self.resettle(seeds)
+    }
+
+    /// The unions that `joins` make of whole persons and fresh identifiers.
+    fn plan_unions(&mut self, fresh: &[IdentifierId], joins: &[Join]) -> ReadResult<Vec<Union>> {
+        let mut members: Vec<Party> = fresh.iter().map(|id| Party::Fresh(*id)).collect();
+        let mut pairs = Vec::with_capacity(joins.len());
+        for join in joins {
+            let a = self.party(join.a, &mut members)?;
+            let b = self.party(join.b, &mut members)?;
+            pairs.push((a, b));
+        }
+        let mut sets: UnionFind<usize> = UnionFind::new(members.len());
+        let mut inside = vec![false; members.len()];
+        for (a, b) in pairs {
+            if a == b {
+                inside[a] = true;
+            }
+            sets.union(a, b);
+        }
+        let labels = sets.into_labeling();
+        let mut unions: BTreeMap<usize, Union> = BTreeMap::new();
+        let rules = std::sync::Arc::clone(&self.rules);
+        for (at, party) in members.iter().enumerate() {
+            let union = unions.entry(labels[at]).or_insert_with(Union::default);
+            match party {
+                Party::Fresh(id) => {
+                    union.counts.add(self.namespace(*id)?.get(), 1);
+                    union.fresh.push(*id);
+                }
+                Party::Person(key) => {
+                    let head = self.read_head(*key)?;
+                    for (namespace, count) in &head.counts {
+                        union.counts.add(*namespace, *count);
+                    }
+                    union.cut |= head.cut;
+                    union.joined_inside |= inside[at];
+                    union.persons.push(*key);
+                }
+            }
+        }
+        Ok(unions
+            .into_values()
+            .map(|mut union| {
+                let changes = !union.fresh.is_empty() || union.persons.len() > 1 || union.joined_inside;
+                union.plain = !changes || (!union.cut && rules.person_limits.broken(&union.counts).is_none());
+                union
+            })
+            .collect())
+    }
+
+    fn party(&mut self, id: IdentifierId, parties: &mut Vec<Party>) -> ReadResult<usize> {
+        let party = match self.owner(id)?.and_then(|row| row.person()) {
+            Some(key) => Party::Person(key),
+            None => Party::Fresh(id),
+        };
+        Ok(parties.iter().position(|known| *known == party).unwrap_or_else(|| {
+            parties.push(party);
+            parties.len() - 1
+        }))
+    }
+
+    /// Makes one person of whole persons and fresh identifiers, within all limits.
+    fn unite(&mut self, union: &Union) -> ReadResult<()> {
+        let mut persons = Vec::with_capacity(union.persons.len());
+        for key in &union.persons {
+            persons.push((self.read_head(*key)?.size, *key, self.identity(*key)?));
+        }
+        // The rows of the largest stay where they are; the id of the oldest survives.
+        let into = match persons.iter().max_by_key(|(size, key, _)| (*size, std::cmp::Reverse(*key))) {
+            Some((_, key, _)) => *key,
+            None => {
+                let Some(anchor) = union.fresh.iter().min() else { return Ok(()) };
+                let identity = self.new_identity(*anchor)?;
+                self.create_person(identity)
+            }
+        };
+        if let Some(survivor) = persons.iter().map(|(.., identity)| *identity).min() {
+            for (_, key, identity) in &persons {
+                if identity.id != survivor.id {
+                    self.person_ids.put(identity.id, PersonIdRow::Merged(survivor.id.get()));
+                }
+                if *key != into {
+                    self.absorb(*key, into)?;
+                }
+            }
+            self.identify(into, survivor, false)?;
+        }
+        for id in &union.fresh {
+            self.add_member(into, *id)?;
+        }
+        Ok(())
+    }
+
+    /// Moves everything of one person into another.
+    fn absorb(&mut self, from: PersonKey, into: PersonKey) -> ReadResult<()> {
+        self.move_homes(from, into)?;
+        for id in self.members(from)? {
+            self.move_member(id, into)?;
+        }
+        self.drop_person(from)
+    }
+
+    /// Resolves anew all raw components that `seeds` are in, or were in before the write at hand.
+    fn resettle(&mut self, seeds: BTreeSet<IdentifierId>) -> ReadResult<()> {
+        let region = self.explore(seeds)?;
+        let mut kinds = Vec::with_capacity(region.nodes.len());
+        for id in &region.nodes {
+            kinds.push(self.namespace(*id)?.get());
+        }
+        let rules = std::sync::Arc::clone(&self.rules);
+        let parted = partition(&kinds, &region.edges, &rules.person_limits, &[], |edges| {
+            let pairs: Vec<_> = edges
+                .iter()
+                .map(|at| (region.nodes[region.edges[*at].a], region.nodes[region.edges[*at].b]))
+                .collect();
+            self.order_by_names(&pairs)
+        })?;
+        for (edge, held) in region.edges.iter().zip(&parted.held) {
+            self.set_held(region.nodes[edge.a], region.nodes[edge.b], *held)?;
+        }
+        for (a, b) in &region.slack {
+            self.set_held(*a, *b, None)?;
+        }
+        let parts: Vec<Vec<IdentifierId>> =
+            parted.parts.iter().map(|part| part.iter().map(|node| region.nodes[*node]).collect()).collect();
+        self.assign(&region.persons, &parts, &parted.cut)
+    }
+
+    /// Everything that resolution has to see to settle `seeds`: the closure of
+    /// the seeds under links that conduct now, and under "was in the same person".
+    fn explore(&mut self, seeds: BTreeSet<IdentifierId>) -> ReadResult<Region> {
+        let mut region = Region::default();
+        let mut place: HashMap<IdentifierId, usize> = HashMap::new();
+        let mut known_persons: HashSet<PersonKey> = HashSet::new();
+        let mut queue: VecDeque<IdentifierId> = seeds.into_iter().collect();
+        let threshold = self.rules.person_threshold;
+        let mut found = Vec::new();
+        while let Some(id) = queue.pop_front() {
+            if place.contains_key(&id) {
+                continue;
+            }
+            place.insert(id, region.nodes.len());
+            region.nodes.push(id);
+            if let Some(person) = self.owner(id)?.and_then(|row| row.person())
+                && known_persons.insert(person)
+            {
+                region.persons.push(person);
+                queue.extend(self.members(person)?);
+            }
+            if self.is_shared(id)? {
+                continue;
+            }
+            for ((_, namespace, other), link) in self.links_of(id, None)? {
+                if !self.rules.is_person(namespace) {
+                    continue;
+                }
+                if link.weight >= threshold && !self.is_shared(other)? {
+                    if id < other {
+                        found.push((id, other, link.weight, link.last));
+                    }
+                    queue.push_back(other);
+                } else if link.held.is_some() {
+                    region.slack.push((id, other));
+                }
+            }
+        }
+        for (a, b, weight, last) in found {
+            if let (Some(a), Some(b)) = (place.get(&a), place.get(&b)) {
+                region.edges.push(Edge { a: *a, b: *b, weight, last_seen: time(last), required: false });
+            }
+        }
+        Ok(region)
+    }
+
+    /// Gives `parts`, which are made of the members of `before` and fresh identifiers, their persons.
+    fn assign(&mut self, before: &[PersonKey], parts: &[Vec<IdentifierId>], cut: &[bool]) -> ReadResult<()> {
+        let mut part_of: HashMap<IdentifierId, usize> = HashMap::new();
+        // For each part, how many of its members each old person gives it.
+        let mut shares: Vec<BTreeMap<PersonKey, u32>> = vec![BTreeMap::new(); parts.len()];
+        for (part, ids) in parts.iter().enumerate() {
+            for id in ids {
+                part_of.insert(*id, part);
+                if let Some(person) = self.owner(*id)?.and_then(|row| row.person()) {
+                    *shares[part].entry(person).or_default() += 1;
+                }
+            }
+        }
+        let mut ancestors = Vec::with_capacity(before.len());
+        let mut identities = Vec::with_capacity(before.len());
+        for key in before {
+            let identity = self.identity(*key)?;
+            let heir = part_of.get(&identity.id.anchor()).copied();
+            ancestors.push(Ancestor { id: identity.id, born: Seq::new(identity.born), heir });
+            identities.push(identity);
+        }
+        let succession = succeed(&ancestors, parts.len());
+        if let Some(at) = succession.ended.first() {
+            let detail = format!("the anchor of {} is not among its members", ancestors[*at].id);
+            return Err(corrupt::<PersonChunk>(detail));
+        }
+        for (at, survivor) in &succession.merged {
+            self.person_ids.put(ancestors[*at].id, PersonIdRow::Merged(survivor.get()));
+        }
+        let mut settled = Vec::with_capacity(parts.len());
+        for (part, keeps) in succession.keeps.iter().enumerate() {
+            settled.push(match keeps {
+                Some(at) => identities[*at],
+                None => {
+                    let anchor = parts[part].iter().min().copied().unwrap_or(IdentifierId::new(0));
+                    self.new_identity(anchor)?
+                }
+            });
+        }
+        let changed = self.place_parts(before, parts, &shares, &settled)?;
+        for (part, key) in changed.keys.iter().enumerate() {
+            self.identify(*key, settled[part], cut[part])?;
+        }
+        for key in changed.members_changed {
+            if self.person_exists(key)? {
+                self.rebuild_homes(key)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves members so that every part has its rows: each part gets the key of
+    /// the old person that gives it most, if no larger part has it, or a new one.
+    fn place_parts(
+        &mut self,
+        before: &[PersonKey],
+        parts: &[Vec<IdentifierId>],
+        shares: &[BTreeMap<PersonKey, u32>],
+        identities: &[Identity],
+    ) -> ReadResult<Placed> {
+        let mut wishes: Vec<(u32, usize, PersonKey)> = shares
+            .iter()
+            .enumerate()
+            .flat_map(|(part, shares)| shares.iter().map(move |(key, count)| (*count, part, *key)))
+            .collect();
+        wishes.sort_unstable_by_key(|(count, part, key)| (std::cmp::Reverse(*count), *part, *key));
+        let mut keys: Vec<Option<PersonKey>> = vec![None; parts.len()];
+        let mut taken: HashSet<PersonKey> = HashSet::new();
+        for (_, part, key) in wishes {
+            if keys[part].is_none() && taken.insert(key) {
+                keys[part] = Some(key);
+            }
+        }
+
+        let mut placed = Placed::default();
+        for (part, key) in keys.into_iter().enumerate() {
+            placed.keys.push(key.unwrap_or_else(|| self.create_person(identities[part])));
+        }
+        for (part, ids) in parts.iter().enumerate() {
+            let to = placed.keys[part];
+            for id in ids {
+                let from = self.owner(*id)?.and_then(|row| row.person());
+                if from == Some(to) {
+                    continue;
+                }
+                placed.members_changed.insert(to);
+                placed.members_changed.extend(from);
+                self.move_member(*id, to)?;
+            }
+        }
+        for key in before {
+            if !taken.contains(key) {
+                self.clear_homes(*key)?;
+                self.drop_person(*key)?;
+            }
+        }
+        Ok(placed)
+    }
+
+    /// For each pair of identifiers its place when all pairs are sorted by
+    /// (namespace, value) of the lesser, then of the greater.
+    pub(crate) fn order_by_names(&mut self, pairs: &[(IdentifierId, IdentifierId)]) -> ReadResult<Vec<u32>> {
+        let mut ids: Vec<IdentifierId> = pairs.iter().flat_map(|(a, b)| [*a, *b]).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let mut named = Vec::with_capacity(ids.len());
+        for id in ids {
+            let missing = || corrupt::<IdentifierRow>(format!("identifier {} does not exist", id.get()));
+            let row = self.identifiers.get(&self.view, id)?.ok_or_else(missing)?;
+            named.push((self.names.namespace_name(NamespaceId::new(row.namespace)).to_owned(), row.value.clone(), id));
+        }
+        named.sort_unstable();
+        let rank: HashMap<IdentifierId, u32> =
+            named.iter().enumerate().map(|(at, (.., id))| (*id, at as u32)).collect();
+        let mut order: Vec<((u32, u32), usize)> = pairs
+            .iter()
+            .enumerate()
+            .map(|(at, (a, b))| {
+                let (a, b) = (rank[a], rank[b]);
+                ((a.min(b), a.max(b)), at)
+            })
+            .collect();
+        order.sort_unstable();
+        let mut places = vec![0; pairs.len()];
+        for (place, (_, at)) in order.into_iter().enumerate() {
+            places[at] = place as u32;
+        }
+        Ok(places)
+    }
+
+    /// Notes on a link what holds it back, in both directions.
+    pub(crate) fn set_held(
+        &mut self,
+        a: IdentifierId,
+        b: IdentifierId,
+        held: Option<HeldBackBy>,
+    ) -> ReadResult<()> {
+        let (a, b) = ordered(a, b);
+        let held = held.map(StoredHold::from);
+        let (of_a, of_b) = (self.namespace(a)?, self.namespace(b)?);
+        let before = self.links.get(&self.view, (a, of_b, b))?.and_then(|link| link.held);
+        if before == held {
+            return Ok(());
+        }
+        match (before.is_some(), held.is_some()) {
+            (false, true) => self.counters.held_back += 1,
+            (true, false) => self.counters.held_back -= 1,
+            _ => {}
+        }
+        for key in [(a, of_b, b), (b, of_a, a)] {
+            if let Some(link) = self.links.get_mut(&self.view, key)? {
+                link.held = held;
+            }
+        }
+        Ok(())
+    }
+
+    /// The least key and prefix of the rows that belong to a person.
+    pub(crate) fn person_prefix(key: PersonKey) -> KeyBytes {
+        KeyBytes::new(&[&key.get().to_be_bytes()])
+    }
+}
+
+fn add_count(counts: &mut Vec<(u16, u32)>, namespace: u16, change: i64) {
+    match counts.binary_search_by_key(&namespace, |(known, _)| *known) {
+        Ok(at) => {
+            counts[at].1 = (i64::from(counts[at].1) + change).max(0) as u32;
+            if counts[at].1 == 0 {
+                counts.remove(at);
+            }
+        }
+        Err(at) if change > 0 => counts.insert(at, (namespace, change as u32)),
+        Err(_) => {}
+    }
+}
+
+/// Which person it is. Ordered by age, so that the least is the one that survives a merge.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Identity {
+    born: u64,
+    id: PersonId,
+    created_at: i64,
+}
+
+/// One that takes part in a union.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Party {
+    Person(PersonKey),
+    Fresh(IdentifierId),
+}
+
+/// Whole persons and fresh identifiers that conducting links join.
+#[derive(Default, Debug)]
+struct Union {
+    persons: Vec<PersonKey>,
+    fresh: Vec<IdentifierId>,
+    counts: Counts,
+    cut: bool,
+    joined_inside: bool,
+    /// Whether it can be made without looking at links: nothing was cut, and no limit breaks.
+    plain: bool,
+}
+
+/// What resolution has to see.
+#[derive(Default)]
+struct Region {
+    nodes: Vec<IdentifierId>,
+    edges: Vec<Edge>,
+    /// Links that were held back and do not conduct any longer.
+    slack: Vec<(IdentifierId, IdentifierId)>,
+    persons: Vec<PersonKey>,
+}
+
+/// Where the parts went.
+#[derive(Default)]
+struct Placed {
+    /// For each part its key.
+    keys: Vec<PersonKey>,
+    members_changed: BTreeSet<PersonKey>,
+}

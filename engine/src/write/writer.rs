@@ -1,0 +1,312 @@
+//! The one thread that writes. Requests that wait together share a batch and a sync.
+
+use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+
+use super::overlay::Overlay;
+use super::prepare::{Prepared, prepare};
+use super::{Batch, MAX_BATCH, Receipt, RejectReason, Rejection, WriteError};
+use crate::codec::{RequestRow, StoredNames, StoredRejection};
+use crate::model::{MAX_NAME_BYTES, Seq, Timestamp};
+use crate::read::ReadError;
+use crate::schema::Schema;
+use crate::secret::{Hashed, Secret};
+use crate::snapshot::State;
+use crate::storage::Database;
+
+/// How many requests may wait; a caller with one more waits itself.
+const QUEUE: usize = 1_024;
+/// How many observations share a sync at most.
+const GROUP_OBSERVATIONS: usize = 8_192;
+
+/// What is called with the outcome of a batch, once it is on disk.
+pub type Done = Box<dyn FnOnce(Result<Receipt, WriteError>) + Send>;
+
+struct Request {
+    request: Option<(String, crate::codec::Hash128, crate::codec::Hash128)>,
+    observations: Vec<Prepared>,
+    rejected: Vec<Rejection>,
+    denied: u32,
+    done: Done,
+}
+
+/// The writing thread and the way to it.
+pub(crate) struct Writer {
+    queue: SyncSender<Request>,
+    thread: JoinHandle<()>,
+}
+
+/// What the writer tells the rest of the process.
+pub(crate) trait Publish: Send + 'static {
+    /// A new state is committed.
+    fn publish(&self, state: Arc<State>);
+}
+
+impl Writer {
+    pub(crate) fn start(
+        database: Database,
+        state: Arc<State>,
+        secret: Arc<Secret>,
+        publish: impl Publish,
+    ) -> std::io::Result<Self> {
+        let (queue, requests) = mpsc::sync_channel(QUEUE);
+        let thread = std::thread::Builder::new()
+            .name("kinfold-writer".to_owned())
+            .spawn(move || Work { database, state, secret, publish, overlay: None }.run(&requests))?;
+        Ok(Self { queue, thread })
+    }
+
+    /// Lets what waits finish, then ends the thread.
+    pub(crate) fn stop(self) {
+        drop(self.queue);
+        // The last owner of the store may let go of it in a callback of this very thread.
+        if self.thread.thread().id() == std::thread::current().id() {
+            return;
+        }
+        // A panic of the thread was reported when it happened; there is nothing left to save here.
+        let _ = self.thread.join();
+    }
+
+    /// Checks a batch and queues it; blocks while the queue is full.
+    pub(crate) fn submit(&self, batch: Batch, schema: &Schema, secret: &Secret, done: Done) {
+        match check(batch, schema, secret) {
+            Err(error) => done(Err(error)),
+            Ok(checked) => {
+                let request = Request {
+                    request: checked.request,
+                    observations: checked.observations,
+                    rejected: checked.rejected,
+                    denied: checked.denied,
+                    done,
+                };
+                if let Err(mpsc::SendError(request)) = self.queue.send(request) {
+                    (request.done)(Err(WriteError::Closed));
+                }
+            }
+        }
+    }
+}
+
+struct Checked {
+    request: Option<(String, crate::codec::Hash128, crate::codec::Hash128)>,
+    observations: Vec<Prepared>,
+    rejected: Vec<Rejection>,
+    denied: u32,
+}
+
+fn check(batch: Batch, schema: &Schema, secret: &Secret) -> Result<Checked, WriteError> {
+    if batch.observations.len() > MAX_BATCH {
+        return Err(WriteError::TooLarge { given: batch.observations.len() });
+    }
+    let request = match batch.request_id {
+        None => None,
+        Some(id) if id.is_empty() || id.len() > MAX_NAME_BYTES => {
+            return Err(WriteError::RequestId { given: id.len() });
+        }
+        Some(id) => {
+            let content = secret.hash(Hashed::RequestContent, format!("{:?}", batch.observations).as_bytes());
+            let key = secret.hash(Hashed::RequestId, id.as_bytes());
+            Some((id, key, content))
+        }
+    };
+    let mut checked = Checked { request, observations: Vec::new(), rejected: Vec::new(), denied: 0 };
+    for (index, observation) in batch.observations.into_iter().enumerate() {
+        match prepare(index as u32, observation, schema, secret) {
+            Ok(prepared) => {
+                checked.denied += prepared.denied.len() as u32;
+                checked.observations.push(prepared);
+            }
+            Err(rejection) => checked.rejected.push(rejection),
+        }
+    }
+    Ok(checked)
+}
+
+struct Work<P> {
+    database: Database,
+    state: Arc<State>,
+    secret: Arc<Secret>,
+    publish: P,
+    overlay: Option<Overlay>,
+}
+
+/// An outcome that waits for the sync.
+type Outcome = (Done, Result<Receipt, WriteError>);
+
+impl<P: Publish> Work<P> {
+    fn run(mut self, requests: &Receiver<Request>) {
+        while let Ok(first) = requests.recv() {
+            let mut outcomes: Vec<Outcome> = Vec::new();
+            let mut observations = 0;
+            let mut next = Some(first);
+            let mut failed = None;
+            while let Some(request) = next.take() {
+                observations += request.observations.len();
+                let done = request.done;
+                let applied = self.apply(request.request, &request.observations, request.rejected, request.denied);
+                match applied {
+                    Ok(outcome) => outcomes.push((done, outcome)),
+                    Err(error) => {
+                        // What the write had to read is damaged: nothing of the group may stay.
+                        outcomes.push((done, Err(WriteError::Read(error.clone()))));
+                        failed = Some(WriteError::Read(error));
+                        break;
+                    }
+                }
+                if observations < GROUP_OBSERVATIONS {
+                    next = requests.try_recv().ok();
+                }
+            }
+            let committed = match failed {
+                Some(error) => Err(error),
+                None => self.commit(),
+            };
+            if let Err(error) = &committed {
+                self.overlay = None;
+                for (done, _) in outcomes {
+                    done(Err(error.clone()));
+                }
+                continue;
+            }
+            for (done, outcome) in outcomes {
+                done(outcome);
+            }
+        }
+    }
+
+    fn overlay(&mut self) -> &mut Overlay {
+        let state = &self.state;
+        self.overlay.get_or_insert_with(|| {
+            Overlay::new(
+                Arc::clone(&state.view),
+                Arc::clone(&state.schema),
+                (*state.names).clone(),
+                (*state.counters).clone(),
+            )
+        })
+    }
+
+    /// Applies one request to the overlay. The outer error is damage; the inner one refuses the request.
+    fn apply(
+        &mut self,
+        request: Option<(String, crate::codec::Hash128, crate::codec::Hash128)>,
+        observations: &[Prepared],
+        mut rejected: Vec<Rejection>,
+        denied: u32,
+    ) -> Result<Result<Receipt, WriteError>, ReadError> {
+        let overlay = self.overlay();
+        overlay.now = Timestamp::now();
+        if let Some((id, key, content)) = &request
+            && let Some(known) = overlay.requests.get(&overlay.view, *key)?
+        {
+            if known.content != *content {
+                return Ok(Err(WriteError::RequestReused { request_id: id.clone() }));
+            }
+            return Ok(Ok(replayed(known)));
+        }
+        let (mut accepted, mut held_back) = (0, 0);
+        for observation in observations {
+            match overlay.observe(observation)? {
+                Ok(applied) => {
+                    accepted += 1;
+                    held_back += applied.held_back;
+                }
+                Err(rejection) => rejected.push(rejection),
+            }
+        }
+        rejected.sort_by_key(|rejection| rejection.index);
+        if let Some((_, key, content)) = request {
+            let row = RequestRow {
+                content,
+                seq: overlay.counters.seq,
+                accepted,
+                denied,
+                held_back,
+                rejected: rejected.iter().map(store_rejection).collect(),
+            };
+            overlay.requests.put(key, row);
+        }
+        let seq = Seq::new(overlay.counters.seq);
+        Ok(Ok(Receipt { seq, replayed: false, accepted, denied, rejected, held_back }))
+    }
+
+    /// Writes what the overlay holds and publishes the new state.
+    fn commit(&mut self) -> Result<(), WriteError> {
+        let Some(overlay) = &mut self.overlay else { return Ok(()) };
+        let mut batch = self.database.batch();
+        let storage = WriteError::Storage;
+        overlay.flush(&mut batch).map_err(storage)?;
+        batch.put_meta(crate::snapshot::COUNTERS, &overlay.counters).map_err(storage)?;
+        if overlay.names_changed {
+            batch.put_meta(crate::snapshot::NAMES, &stored_names(&overlay.names)).map_err(storage)?;
+        }
+        self.database.write(batch).map_err(storage)?;
+        let view = Arc::new(self.database.view()?);
+        let names = if overlay.names_changed {
+            Arc::new(overlay.names.clone())
+        } else {
+            Arc::clone(&self.state.names)
+        };
+        self.state = Arc::new(State {
+            view: Arc::clone(&view),
+            schema: Arc::clone(&overlay.schema),
+            names,
+            rules: Arc::clone(&overlay.rules),
+            counters: Arc::new(overlay.counters.clone()),
+            secret: Arc::clone(&self.secret),
+        });
+        overlay.settle(view);
+        self.publish.publish(Arc::clone(&self.state));
+        Ok(())
+    }
+}
+
+pub(crate) fn stored_names(names: &crate::model::Catalogue) -> StoredNames {
+    let list = |names: &crate::model::Names| names.iter().map(str::to_owned).collect();
+    StoredNames {
+        namespaces: list(&names.namespaces),
+        sources: list(&names.sources),
+        kinds: list(&names.kinds),
+        attributes: list(&names.attributes),
+    }
+}
+
+const REASONS: [RejectReason; 6] = [
+    RejectReason::Missing,
+    RejectReason::TooMuch,
+    RejectReason::OutOfRange,
+    RejectReason::UndeclaredNamespace,
+    RejectReason::InvalidValue,
+    RejectReason::Full,
+];
+
+fn store_rejection(rejection: &Rejection) -> StoredRejection {
+    StoredRejection {
+        index: rejection.index,
+        field: rejection.field.clone(),
+        reason: REASONS.iter().position(|reason| *reason == rejection.reason).unwrap_or(0) as u8,
+        // The message may quote the value, and what is refused is not kept.
+        message: String::new(),
+    }
+}
+
+fn replayed(row: &RequestRow) -> Receipt {
+    Receipt {
+        seq: Seq::new(row.seq),
+        replayed: true,
+        accepted: row.accepted,
+        denied: row.denied,
+        held_back: row.held_back,
+        rejected: row
+            .rejected
+            .iter()
+            .map(|rejection| Rejection {
+                index: rejection.index,
+                field: rejection.field.clone(),
+                reason: REASONS.get(usize::from(rejection.reason)).copied().unwrap_or(RejectReason::Missing),
+                message: "refused when the request was first sent".to_owned(),
+            })
+            .collect(),
+    }
+}
