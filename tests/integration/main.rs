@@ -1,0 +1,3 @@
+//! Everything that crosses crates, in one binary.
+
+mod resolution;
