@@ -1,0 +1,55 @@
+# `make demo` shows what Kinfold does, `make test` passes every test; both set
+# up what is missing first and say so. Everything else is a step of these two.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# Built artefacts stay outside the checkout, so that a fresh clone finds them.
+export KINFOLD_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kinfold
+export CARGO_TARGET_DIR ?= $(KINFOLD_CACHE)/target
+# RocksDB is compiled once, by `scripts/setup`, and linked by every build after that.
+export ROCKSDB_LIB_DIR := $(shell scripts/rocksdb-dir)
+export ROCKSDB_STATIC := 1
+
+BIN := $(CARGO_TARGET_DIR)/release/kinfold
+# Tests run the optimised code with the assertions that releases leave out.
+CHECKED := CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS=true CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS=true
+
+.PHONY: help setup build demo test test-rust test-python lint licences bench clean-cache
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install what a build needs (libclang), and compile RocksDB once
+	@scripts/setup
+
+build: setup ## Build the kinfold binary
+	cargo build --release --locked -p kinfold-server
+	@echo "built $(BIN)"
+
+demo: build ## Make a sample, load it, serve it, and ask it questions
+	@KINFOLD_BIN=$(BIN) scripts/demo
+
+test: test-rust test-python ## Every test
+
+test-rust: setup
+	$(CHECKED) cargo build --release --locked -p kinfold-server
+	$(CHECKED) cargo test --release --locked --workspace
+
+test-python: setup
+	$(CHECKED) cargo build --release --locked -p kinfold-server
+	KINFOLD_BIN=$(BIN) tests/python/run
+
+lint: setup ## Formatting and clippy
+	cargo fmt --all --check
+	cargo clippy --release --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps --workspace --document-private-items
+
+licences: ## The licences of everything that is linked
+	@scripts/licences
+
+bench: setup ## The benchmarks of the engine's hot paths
+	cargo bench --locked -p kinfold-benches
+
+clean-cache: ## Remove what builds left outside the checkout
+	rm -rf "$(KINFOLD_CACHE)"
