@@ -6,7 +6,7 @@ use std::time::Duration;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use kinfold_benches::population;
 use kinfold_engine::model::Identifier;
-use kinfold_engine::read::{Found, Read};
+use kinfold_engine::read::{Lookup, Read};
 use kinfold_engine::schema::Schema;
 use kinfold_engine::write::Batch;
 use kinfold_engine::{Snapshot, Store};
@@ -23,9 +23,10 @@ fn load(store: &Store, observations: &[kinfold_engine::model::Observation]) {
 
 /// All identifiers of the person that an identifier belongs to, as bytes of text.
 fn lookup(snapshot: &Snapshot, identifier: &Identifier) -> usize {
-    let Ok(Found::Known(id)) = snapshot.find(identifier) else { panic!("{identifier} is known") };
-    let key = snapshot.person_of(id).expect("readable").expect("of person scope");
-    snapshot.members(key).map(|member| member.expect("readable").value.len()).sum()
+    match snapshot.lookup(identifier).expect("readable") {
+        Lookup::Person { members, .. } => members.iter().map(|member| member.value.len()).sum(),
+        other => panic!("{identifier} gives {other:?}"),
+    }
 }
 
 fn engine(criterion: &mut Criterion) {

@@ -23,7 +23,12 @@ pub fn population(persons: u32, seed: u64) -> Vec<Observation> {
                 };
                 let to = own[random.random_range(0..own.len())].clone();
                 let identifier = Identifier::new(namespace, value);
-                observations.push(observation(to, identifier.clone(), random.random_range(0.5..1.0), &mut random));
+                observations.push(observation(
+                    to,
+                    identifier.clone(),
+                    random.random_range(0.5..1.0),
+                    &mut random,
+                ));
                 own.push(identifier);
             }
         }

@@ -6,13 +6,13 @@ use std::fmt;
 use hashbrown::{HashMap, HashSet};
 
 use crate::codec::{
-    DictionaryRow, HomeRow, HouseholdHead, HouseholdIdRow, HouseholdMemberRow, IdentifierRow, KeyBytes, KeyRingRow,
-    LinkKey, LinkRow, Owner, OwnerRow, PersonChunk, PersonHead, PersonIdRow, RecordRow, ResidentRow, Row, StoredHold,
-    Table, time,
+    DictionaryRow, HomeRow, HouseholdHead, HouseholdIdRow, HouseholdMemberRow, IdentifierRow, KeyBytes,
+    KeyRingRow, LinkKey, LinkRow, Owner, OwnerRow, PersonChunk, PersonHead, PersonIdRow, RecordRow,
+    ResidentRow, Row, StoredHold, Table, time,
 };
 use crate::model::{
-    HeldBackBy, HouseholdId, HouseholdKey, HouseholdMember, IdentifierId, NamespaceId, PersonId, PersonKey, SourceId,
-    combine,
+    HeldBackBy, HouseholdId, HouseholdKey, HouseholdMember, IdentifierId, NamespaceId, PersonId, PersonKey,
+    SourceId, combine,
 };
 use crate::read::{ReadError, ReadResult};
 use crate::resolve::{Edge, Limits, partition};
@@ -140,7 +140,8 @@ impl Check<'_> {
             let id = IdentifierId::new(row.id);
             let secret = &check.snapshot.state.secret;
             let leads = identifiers.get(&id).is_some_and(|known| {
-                known.namespace == namespace.get() && secret.hash(Hashed::Value, known.value.as_bytes()) == hash
+                known.namespace == namespace.get()
+                    && secret.hash(Hashed::Value, known.value.as_bytes()) == hash
             });
             check.expect(leads, Table::Dictionary, || {
                 format!("an entry leads to identifier {}, which is another", row.id)
@@ -203,7 +204,13 @@ impl Check<'_> {
                 let tied = self.is_person(row.namespace)
                     && rules.is_person(*namespace)
                     && link.weight >= rules.person_threshold;
-                if tied && rules.of(NamespaceId::new(row.namespace)).shared_above.iter().any(|(n, _)| n == namespace) {
+                if tied
+                    && rules
+                        .of(NamespaceId::new(row.namespace))
+                        .shared_above
+                        .iter()
+                        .any(|(n, _)| n == namespace)
+                {
                     *ties.entry(namespace.get()).or_default() += 1;
                 }
             }
@@ -249,7 +256,9 @@ impl Check<'_> {
         let mut counts: BTreeMap<PersonKey, BTreeMap<u16, u32>> = BTreeMap::new();
         self.each::<PersonChunk>(|check, (key, chunk), row| {
             let headed = row.head.is_some() == (chunk == 0);
-            check.expect(headed, Table::Persons, || format!("chunk {chunk} of person {} has a wrong head", key.get()));
+            check.expect(headed, Table::Persons, || {
+                format!("chunk {chunk} of person {} has a wrong head", key.get())
+            });
             check.expect(chunk == 0 || !row.members.is_empty(), Table::Persons, || {
                 format!("chunk {chunk} of person {} is empty", key.get())
             });
@@ -295,8 +304,11 @@ impl Check<'_> {
             match row {
                 PersonIdRow::Living(key) => {
                     living += 1;
-                    let names = persons.get(&PersonKey::new(*key)).is_some_and(|head| head.person_id() == *id);
-                    self.expect(names, Table::PersonIds, || format!("{id} leads to a person with another id"));
+                    let names =
+                        persons.get(&PersonKey::new(*key)).is_some_and(|head| head.person_id() == *id);
+                    self.expect(names, Table::PersonIds, || {
+                        format!("{id} leads to a person with another id")
+                    });
                 }
                 PersonIdRow::Merged(into) => {
                     let leads = ends(*id, PersonId::from_raw(*into), |id| match ids.get(&id) {
@@ -304,7 +316,9 @@ impl Check<'_> {
                         Some(PersonIdRow::Living(_)) => Next::End,
                         Some(PersonIdRow::Merged(into)) => Next::Go(PersonId::from_raw(*into)),
                     });
-                    self.expect(leads, Table::PersonIds, || format!("{id} was merged into nobody that lives"));
+                    self.expect(leads, Table::PersonIds, || {
+                        format!("{id} was merged into nobody that lives")
+                    });
                 }
             }
         }
@@ -325,8 +339,10 @@ impl Check<'_> {
         let rules = std::sync::Arc::clone(&self.snapshot.state.rules);
         let nodes: Vec<IdentifierId> =
             identifiers.iter().filter(|(_, row)| self.is_person(row.namespace)).map(|(id, _)| *id).collect();
-        let place: HashMap<IdentifierId, usize> = nodes.iter().enumerate().map(|(at, id)| (*id, at)).collect();
-        let kinds: Vec<u16> = nodes.iter().filter_map(|id| identifiers.get(id)).map(|row| row.namespace).collect();
+        let place: HashMap<IdentifierId, usize> =
+            nodes.iter().enumerate().map(|(at, id)| (*id, at)).collect();
+        let kinds: Vec<u16> =
+            nodes.iter().filter_map(|id| identifiers.get(id)).map(|row| row.namespace).collect();
         let shared = |id: &IdentifierId| owners.get(id).is_some_and(|row| row.shared);
         let (mut edges, mut keys) = (Vec::new(), Vec::new());
         for (key @ (a, namespace, b), link) in links {
@@ -335,7 +351,13 @@ impl Check<'_> {
                 continue;
             }
             if link.weight >= rules.person_threshold && !shared(a) && !shared(b) {
-                edges.push(Edge { a: *at, b: *to, weight: link.weight, last_seen: time(link.last), required: false });
+                edges.push(Edge {
+                    a: *at,
+                    b: *to,
+                    weight: link.weight,
+                    last_seen: time(link.last),
+                    required: false,
+                });
                 keys.push(*key);
             } else {
                 self.expect(link.held.is_none(), Table::Links, || {
@@ -351,7 +373,11 @@ impl Check<'_> {
         for (key, held) in keys.iter().zip(&parted.held) {
             let stored = links.get(key).and_then(|link| link.held);
             self.expect(stored == held.map(StoredHold::from), Table::Links, || {
-                format!("link {}-{} is held back by {stored:?}, it should be {held:?}", key.0.get(), key.2.get())
+                format!(
+                    "link {}-{} is held back by {stored:?}, it should be {held:?}",
+                    key.0.get(),
+                    key.2.get()
+                )
             });
         }
         let mut taken: HashSet<PersonKey> = HashSet::new();
@@ -366,8 +392,11 @@ impl Check<'_> {
             self.expect(taken.insert(*key), Table::Persons, || {
                 format!("person {} should be several", key.get())
             });
-            let same = persons.get(key).is_some_and(|head| head.size as usize == part.len() && head.cut == *cut);
-            self.expect(same, Table::Persons, || format!("person {} differs from a fresh resolution", key.get()));
+            let same =
+                persons.get(key).is_some_and(|head| head.size as usize == part.len() && head.cut == *cut);
+            self.expect(same, Table::Persons, || {
+                format!("person {} differs from a fresh resolution", key.get())
+            });
         }
     }
 
@@ -375,7 +404,9 @@ impl Check<'_> {
     fn order(&self, identifiers: &Loaded<IdentifierRow>, pairs: &[(IdentifierId, IdentifierId)]) -> Vec<u32> {
         let names = &self.snapshot.state.names;
         let name = |id: IdentifierId| {
-            identifiers.get(&id).map(|row| (names.namespace_name(NamespaceId::new(row.namespace)), row.value.as_str()))
+            identifiers
+                .get(&id)
+                .map(|row| (names.namespace_name(NamespaceId::new(row.namespace)), row.value.as_str()))
         };
         let key = |(a, b): (IdentifierId, IdentifierId)| {
             let (a, b) = (name(a), name(b));
@@ -437,7 +468,9 @@ impl Check<'_> {
                 format!("person {} is said to live at {}", person.get(), home.get())
             });
         })?;
-        self.expect(rows == homes.len(), Table::Residents, || format!("{rows} rows for {} homes", homes.len()));
+        self.expect(rows == homes.len(), Table::Residents, || {
+            format!("{rows} rows for {} homes", homes.len())
+        });
         for (id, row) in identifiers {
             let counted = residents.get(id).copied().unwrap_or(0);
             self.expect(row.residents == counted, Table::Identifiers, || {
@@ -460,9 +493,11 @@ impl Check<'_> {
         let identifiers: Loaded<IdentifierRow> = identifiers.filter_map(Result::ok).collect();
         let places: Vec<IdentifierId> =
             identifiers.iter().filter(|(_, row)| !self.is_person(row.namespace)).map(|(id, _)| *id).collect();
-        let mut nodes: Vec<HouseholdMember> = persons.keys().map(|key| HouseholdMember::Person(*key)).collect();
+        let mut nodes: Vec<HouseholdMember> =
+            persons.keys().map(|key| HouseholdMember::Person(*key)).collect();
         nodes.extend(places.iter().map(|id| HouseholdMember::Identifier(*id)));
-        let place: HashMap<HouseholdMember, usize> = nodes.iter().enumerate().map(|(at, node)| (*node, at)).collect();
+        let place: HashMap<HouseholdMember, usize> =
+            nodes.iter().enumerate().map(|(at, node)| (*node, at)).collect();
         let kinds: Vec<u16> =
             nodes.iter().map(|node| u16::from(matches!(node, HouseholdMember::Identifier(_)))).collect();
         let shared = |id: &IdentifierId| owners.get(id).is_some_and(|row| row.shared);
@@ -470,7 +505,11 @@ impl Check<'_> {
         for ((person, home), row) in homes {
             if shared(home) {
                 self.expect(row.held.is_none(), Table::Homes, || {
-                    format!("person {} is held back from {}, which does not conduct", person.get(), home.get())
+                    format!(
+                        "person {} is held back from {}, which does not conduct",
+                        person.get(),
+                        home.get()
+                    )
                 });
                 continue;
             }
@@ -484,7 +523,13 @@ impl Check<'_> {
             let both = [a, b].map(|id| place.get(&HouseholdMember::Identifier(*id)));
             let [Some(at), Some(to)] = both else { continue };
             if a < b && link.weight >= rules.household_threshold && !shared(a) && !shared(b) {
-                edges.push(Edge { a: *at, b: *to, weight: link.weight, last_seen: time(link.last), required: false });
+                edges.push(Edge {
+                    a: *at,
+                    b: *to,
+                    weight: link.weight,
+                    last_seen: time(link.last),
+                    required: false,
+                });
                 names.push((*a, *b));
                 stored.push(link.held);
             }
@@ -506,7 +551,9 @@ impl Check<'_> {
         }
 
         let household_of = |node: &HouseholdMember| match node {
-            HouseholdMember::Person(key) => persons.get(key).and_then(|head| head.household).map(HouseholdKey::new),
+            HouseholdMember::Person(key) => {
+                persons.get(key).and_then(|head| head.household).map(HouseholdKey::new)
+            }
             HouseholdMember::Identifier(id) => owners.get(id).and_then(|row| row.household()),
         };
         let heads = self.load::<HouseholdHead>()?;
@@ -586,7 +633,8 @@ impl Check<'_> {
         let (mut records, mut entries) = (0, 0);
         self.each::<RecordRow>(|check, (source, hash), row| {
             records += 1;
-            let ids: BTreeSet<u32> = row.claims.iter().flat_map(|claim| claim.identifiers.iter().copied()).collect();
+            let ids: BTreeSet<u32> =
+                row.claims.iter().flat_map(|claim| claim.identifiers.iter().copied()).collect();
             entries += ids.len();
             for id in ids {
                 let id = IdentifierId::new(id);
@@ -601,7 +649,9 @@ impl Check<'_> {
             format!("{} entries, the records have {entries}", ring.len())
         });
         let counted = self.snapshot.state.counters.records;
-        self.expect(records == counted, Table::Meta, || format!("{counted} records counted, there are {records}"));
+        self.expect(records == counted, Table::Meta, || {
+            format!("{counted} records counted, there are {records}")
+        });
         Ok(())
     }
 
@@ -631,7 +681,9 @@ impl Check<'_> {
             ("identifiers", u64::from(counters.identifiers), identifiers.len() as u64),
         ];
         for (what, counted, there) in figures {
-            self.expect(counted == there, Table::Meta, || format!("{counted} {what} counted, there are {there}"));
+            self.expect(counted == there, Table::Meta, || {
+                format!("{counted} {what} counted, there are {there}")
+            });
         }
     }
 }

@@ -15,8 +15,8 @@ use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use bincode::{Decode, Encode};
 
 use crate::model::{
-    AttributeValue, HeldBackBy, HouseholdId, HouseholdKey, HouseholdMember, IdentifierId, NamespaceId, PersonId,
-    PersonKey, SourceId, Timestamp,
+    AttributeValue, HeldBackBy, HouseholdId, HouseholdKey, HouseholdMember, IdentifierId, NamespaceId,
+    PersonId, PersonKey, SourceId, Timestamp,
 };
 
 /// The layout that this code reads and writes.
@@ -374,7 +374,11 @@ pub(crate) struct LinkRow {
 row!(
     LinkRow,
     Links,
-    |key: LinkKey| KeyBytes::new(&[&key.0.get().to_be_bytes(), &key.1.get().to_be_bytes(), &key.2.get().to_be_bytes()]),
+    |key: LinkKey| KeyBytes::new(&[
+        &key.0.get().to_be_bytes(),
+        &key.1.get().to_be_bytes(),
+        &key.2.get().to_be_bytes()
+    ]),
     |r| (IdentifierId::new(r.u32()?), NamespaceId::new(r.u16()?), IdentifierId::new(r.u32()?))
 );
 
@@ -476,7 +480,9 @@ row!(
     |key: HouseholdMemberKey| {
         let household = key.0.get().to_be_bytes();
         match key.1 {
-            HouseholdMember::Person(person) => KeyBytes::new(&[&household, &[0], &person.get().to_be_bytes()]),
+            HouseholdMember::Person(person) => {
+                KeyBytes::new(&[&household, &[0], &person.get().to_be_bytes()])
+            }
             HouseholdMember::Identifier(id) => {
                 KeyBytes::new(&[&household, &[1], &u64::from(id.get()).to_be_bytes()])
             }
@@ -559,12 +565,10 @@ pub(crate) struct RecordRow {
     /// The latest value of each attribute with its event time, ordered by attribute.
     pub(crate) attributes: Vec<(u16, StoredAttribute, i64)>,
 }
-row!(
-    RecordRow,
-    Records,
-    |key: RecordKey| KeyBytes::new(&[&key.0.get().to_be_bytes(), &key.1]),
-    |r| (SourceId::new(r.u16()?), r.take()?)
-);
+row!(RecordRow, Records, |key: RecordKey| KeyBytes::new(&[&key.0.get().to_be_bytes(), &key.1]), |r| (
+    SourceId::new(r.u16()?),
+    r.take()?
+));
 
 #[derive(Clone, Copy, PartialEq, Debug, Encode, Decode)]
 pub(crate) struct KeyRingRow;
@@ -642,17 +646,17 @@ mod tests {
             Just(Some(StoredHold::MaxIdentifiers)),
             any::<u16>().prop_map(|n| Some(StoredHold::MaxPerPerson(n))),
         ];
-        let evidence = (any::<u16>(), any::<Option<u16>>(), any::<bool>(), 0.0..1.0, any::<u64>(), any::<i64>()).prop_map(
-            |(source, kind, recorded, confidence, count, first)| StoredEvidence {
-                source,
-                kind,
-                recorded,
-                confidence,
-                count,
-                first,
-                last: first,
-            },
-        );
+        let evidence =
+            (any::<u16>(), any::<Option<u16>>(), any::<bool>(), 0.0..1.0, any::<u64>(), any::<i64>())
+                .prop_map(|(source, kind, recorded, confidence, count, first)| StoredEvidence {
+                    source,
+                    kind,
+                    recorded,
+                    confidence,
+                    count,
+                    first,
+                    last: first,
+                });
         (
             (any::<u32>(), any::<u16>(), any::<u32>()),
             (0.0..1.0, any::<i64>(), held, proptest::collection::vec(evidence, 0..4)),

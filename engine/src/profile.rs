@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    AttributeId, AttributeValue, IdentifierId, NamespaceId, PersonKey, PersonRow, SourceId, SourceRecord, Timestamp,
+    AttributeId, AttributeValue, IdentifierId, NamespaceId, PersonKey, PersonRow, SourceId, SourceRecord,
+    Timestamp,
 };
 use crate::read::{Read, ReadError, ReadResult};
 
@@ -117,5 +118,6 @@ fn reconcile(records: &[SourceRecord], name: impl Fn(AttributeId) -> String) -> 
 }
 
 fn wins(candidate: &ProfileAttribute, known: &ProfileAttribute) -> bool {
-    candidate.time > known.time || (candidate.time == known.time && candidate.value.order(&known.value).is_gt())
+    candidate.time > known.time
+        || (candidate.time == known.time && candidate.value.order(&known.value).is_gt())
 }

@@ -5,8 +5,8 @@
 //! source, or as of an earlier time.
 
 use crate::model::{
-    Catalogue, HouseholdId, HouseholdKey, HouseholdMember, HouseholdRow, Identifier, IdentifierId, IdentifierRecord,
-    Link, LinkRow, Member, NamespaceId, PersonId, PersonKey, PersonRow, Seq, SourceRecord,
+    Catalogue, HouseholdId, HouseholdKey, HouseholdMember, HouseholdRow, Identifier, IdentifierId,
+    IdentifierRecord, Link, LinkRow, Member, NamespaceId, PersonId, PersonKey, PersonRow, Seq, SourceRecord,
 };
 use crate::schema::Schema;
 
@@ -53,6 +53,29 @@ pub enum Found {
     },
 }
 
+/// What a lookup of an identifier gives at once.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Lookup {
+    /// It is of person scope, and this is whose it is.
+    Person {
+        /// The identifier.
+        identifier: IdentifierId,
+        /// The person it belongs to.
+        person: PersonRow,
+        /// All identifiers of that person, in no particular order.
+        members: Vec<Member>,
+    },
+    /// It is of household scope, and in this household, if in any.
+    Place {
+        /// The identifier.
+        identifier: IdentifierId,
+        /// The household it joins.
+        household: Option<HouseholdKey>,
+    },
+    /// It is not in the store; never [`Found::Known`].
+    Nothing(Found),
+}
+
 /// One consistent state of a store. Cheap to hold; every method sees the same state.
 pub trait Read {
     /// The sequence number of this state.
@@ -67,11 +90,32 @@ pub trait Read {
     /// Finds an identifier by name; the value is normalised by its namespace's rule first.
     fn find(&self, identifier: &Identifier) -> ReadResult<Found>;
 
+    /// Finds whose an identifier is, with everything else that is theirs: the
+    /// shortest way from a name to a person.
+    fn lookup(&self, identifier: &Identifier) -> ReadResult<Lookup> {
+        let id = match self.find(identifier)? {
+            Found::Known(id) => id,
+            nothing => return Ok(Lookup::Nothing(nothing)),
+        };
+        let Some(key) = self.person_of(id)? else {
+            return Ok(Lookup::Place { identifier: id, household: self.household_of(id)? });
+        };
+        let person = self.person(key)?.ok_or_else(|| ReadError::Corrupt {
+            table: "persons",
+            detail: format!("identifier {} belongs to a person that does not exist", id.get()),
+        })?;
+        let members = self.members(key).collect::<ReadResult<Vec<Member>>>()?;
+        Ok(Lookup::Person { identifier: id, person, members })
+    }
+
     /// What is known of an identifier, or `None` for a number never given.
     fn identifier(&self, id: IdentifierId) -> ReadResult<Option<IdentifierRecord>>;
 
     /// Every identifier, or every one of a namespace, ascending by number.
-    fn identifiers(&self, namespace: Option<NamespaceId>) -> impl Iterator<Item = ReadResult<IdentifierId>> + '_;
+    fn identifiers(
+        &self,
+        namespace: Option<NamespaceId>,
+    ) -> impl Iterator<Item = ReadResult<IdentifierId>> + '_;
 
     /// The links of an identifier, or those to one namespace, ascending by the
     /// other end's namespace, then number.

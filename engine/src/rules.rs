@@ -29,11 +29,8 @@ pub(crate) struct Rules {
 impl Rules {
     pub(crate) fn new(schema: &Schema, names: &Catalogue) -> Self {
         let declared = |name: &str| schema.namespace(name);
-        let namespaces: Vec<NamespaceRule> = names
-            .namespaces
-            .iter()
-            .map(|name| rule(declared(name), names))
-            .collect();
+        let namespaces: Vec<NamespaceRule> =
+            names.namespaces.iter().map(|name| rule(declared(name), names)).collect();
         let max_per_person: Vec<(NamespaceId, u32)> = names
             .namespaces
             .iter()
@@ -75,11 +72,8 @@ fn rule(rules: Option<&NamespaceRules>, names: &Catalogue) -> NamespaceRule {
     let Some(rules) = rules else {
         return NamespaceRule { scope: Scope::Person, shared_above: Vec::new(), shared_above_persons: None };
     };
-    let mut shared_above: Vec<_> = rules
-        .shared_above
-        .iter()
-        .filter_map(|(name, most)| Some((names.namespace(name)?, *most)))
-        .collect();
+    let mut shared_above: Vec<_> =
+        rules.shared_above.iter().filter_map(|(name, most)| Some((names.namespace(name)?, *most))).collect();
     shared_above.sort_unstable();
     NamespaceRule { scope: rules.scope, shared_above, shared_above_persons: rules.shared_above_persons }
 }

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use crate::codec::{
-    Counters, DictionaryRow, HouseholdHead, HouseholdIdRow, HouseholdMemberRow, IdentifierRow, KeyBytes, KeyRingRow,
-    LinkRow as StoredLink, OwnerRow, PersonChunk, PersonHead, PersonIdRow, RecordRow, Row, StoredEvidence, time,
+    Counters, DictionaryRow, HouseholdHead, HouseholdIdRow, HouseholdMemberRow, IdentifierRow, KeyBytes,
+    KeyRingRow, LinkRow as StoredLink, OwnerRow, PersonChunk, PersonHead, PersonIdRow, RecordRow, Row,
+    StoredEvidence, StoredMember, time,
 };
 use crate::model::{
     Catalogue, Evidence, HouseholdId, HouseholdKey, HouseholdMember, HouseholdRow, Identifier, IdentifierId,
     IdentifierRecord, KindId, Link, LinkRow, Member, NamespaceId, PersonId, PersonKey, PersonRow, Seen, Seq,
     SourceId, SourceRecord,
 };
-use crate::read::{Found, Read, ReadError, ReadResult};
+use crate::read::{Found, Lookup, Read, ReadError, ReadResult};
 use crate::rules::{Rules, ordered};
 use crate::schema::{Normalised, Schema};
 use crate::secret::{Hashed, Secret};
@@ -61,6 +62,52 @@ impl Snapshot {
 
     fn is_shared(&self, id: IdentifierId) -> ReadResult<bool> {
         Ok(self.owner(id)?.is_some_and(|row| row.shared))
+    }
+
+    /// The dictionary's entry for a name. The hash led there; the caller confirms the value.
+    fn entry(&self, identifier: &Identifier) -> ReadResult<Entry> {
+        let value = match self.state.schema.normalise(&identifier.namespace, &identifier.value) {
+            Normalised::Accepted(value) => value,
+            Normalised::Denied { rule } => return Ok(Entry::Nothing(Found::Denied { rule })),
+            Normalised::Invalid { reason } => return Ok(Entry::Nothing(Found::Invalid { reason })),
+            Normalised::Undeclared { suggestion } => {
+                return Ok(Entry::Nothing(Found::NoNamespace { suggestion }));
+            }
+        };
+        if let Some(namespace) = self.state.names.namespace(&identifier.namespace) {
+            let hash = self.state.secret.hash(Hashed::Value, value.as_bytes());
+            if let Some(row) = self.view().get::<DictionaryRow>((namespace, hash))? {
+                return Ok(Entry::Listed(IdentifierId::new(row.id), value));
+            }
+        }
+        Ok(Entry::Nothing(Found::Unknown(Identifier::new(identifier.namespace.as_str(), value))))
+    }
+
+    /// A person's chunks after the first.
+    fn later_chunks(&self, key: PersonKey) -> impl Iterator<Item = ReadResult<PersonChunk>> + '_ {
+        let mut rows = self.view().scan::<PersonChunk>(KeyBytes::new(&[&key.get().to_be_bytes()]));
+        rows.seek((key, 1));
+        rows.map(|row| row.map(|(_, chunk)| chunk))
+    }
+}
+
+/// What the dictionary has for a name.
+enum Entry {
+    /// This identifier, if its value is the normalised one given.
+    Listed(IdentifierId, String),
+    /// Nothing; never [`Found::Known`].
+    Nothing(Found),
+}
+
+fn other_value(id: IdentifierId) -> ReadError {
+    corrupt::<DictionaryRow>(format!("the entry for identifier {} names another value", id.get()))
+}
+
+fn member(stored: StoredMember) -> Member {
+    Member {
+        id: IdentifierId::new(stored.id),
+        namespace: NamespaceId::new(stored.namespace),
+        value: stored.value,
     }
 }
 
@@ -125,22 +172,47 @@ impl Read for Snapshot {
     }
 
     fn find(&self, identifier: &Identifier) -> ReadResult<Found> {
-        let value = match self.state.schema.normalise(&identifier.namespace, &identifier.value) {
-            Normalised::Accepted(value) => value,
-            Normalised::Denied { rule } => return Ok(Found::Denied { rule }),
-            Normalised::Invalid { reason } => return Ok(Found::Invalid { reason }),
-            Normalised::Undeclared { suggestion } => return Ok(Found::NoNamespace { suggestion }),
+        let (id, value) = match self.entry(identifier)? {
+            Entry::Listed(id, value) => (id, value),
+            Entry::Nothing(found) => return Ok(found),
         };
-        let unknown = |value| Ok(Found::Unknown(Identifier::new(identifier.namespace.as_str(), value)));
-        let Some(namespace) = self.state.names.namespace(&identifier.namespace) else { return unknown(value) };
-        let hash = self.state.secret.hash(Hashed::Value, value.as_bytes());
-        let Some(row) = self.view().get::<DictionaryRow>((namespace, hash))? else { return unknown(value) };
-        let id = IdentifierId::new(row.id);
         // The hash led here; the value decides.
         match self.view().get::<IdentifierRow>(id)? {
             Some(row) if row.value == value => Ok(Found::Known(id)),
-            _ => Err(corrupt::<DictionaryRow>(format!("the entry for identifier {} names another value", id.get()))),
+            _ => Err(other_value(id)),
         }
+    }
+
+    /// Three point reads for a person of one chunk: the dictionary, the owner,
+    /// and the person, whose members hold the value to be confirmed.
+    fn lookup(&self, identifier: &Identifier) -> ReadResult<Lookup> {
+        let (id, value) = match self.entry(identifier)? {
+            Entry::Listed(id, value) => (id, value),
+            Entry::Nothing(found) => return Ok(Lookup::Nothing(found)),
+        };
+        let owner = self.owner(id)?;
+        let Some(key) = owner.and_then(|row| row.person()) else {
+            return match self.view().get::<IdentifierRow>(id)? {
+                Some(row) if row.value == value => {
+                    Ok(Lookup::Place { identifier: id, household: owner.and_then(|row| row.household()) })
+                }
+                _ => Err(other_value(id)),
+            };
+        };
+        let Some(PersonChunk { head: Some(head), members: first }) = self.view().get((key, 0))? else {
+            return Err(corrupt::<PersonChunk>(format!("person {} is named but does not exist", key.get())));
+        };
+        let mut members = Vec::with_capacity(head.size as usize);
+        members.extend(first.into_iter().map(member));
+        if head.chunks > 1 {
+            for chunk in self.later_chunks(key) {
+                members.extend(chunk?.members.into_iter().map(member));
+            }
+        }
+        if !members.iter().any(|member| member.id == id && member.value == value) {
+            return Err(other_value(id));
+        }
+        Ok(Lookup::Person { identifier: id, person: person_row(key, &head), members })
     }
 
     fn identifier(&self, id: IdentifierId) -> ReadResult<Option<IdentifierRecord>> {
@@ -164,7 +236,10 @@ impl Read for Snapshot {
         }))
     }
 
-    fn identifiers(&self, namespace: Option<NamespaceId>) -> impl Iterator<Item = ReadResult<IdentifierId>> + '_ {
+    fn identifiers(
+        &self,
+        namespace: Option<NamespaceId>,
+    ) -> impl Iterator<Item = ReadResult<IdentifierId>> + '_ {
         self.view().scan::<IdentifierRow>(KeyBytes::new(&[])).filter_map(move |row| match row {
             Ok((id, row)) if namespace.is_none_or(|wanted| wanted.get() == row.namespace) => Some(Ok(id)),
             Ok(_) => None,
@@ -249,32 +324,15 @@ impl Read for Snapshot {
 
     fn members(&self, key: PersonKey) -> impl Iterator<Item = ReadResult<Member>> + '_ {
         // Most persons fit their first chunk, which is one point read; the rest is a range.
-        let (first, more) = match self.view().get::<PersonChunk>((key, 0)) {
-            Ok(Some(chunk)) => {
-                let more = chunk.head.as_ref().is_some_and(|head| head.chunks > 1);
-                (Some(Ok(chunk)), more)
-            }
-            Ok(None) => (None, false),
-            Err(error) => (Some(Err(error)), false),
-        };
-        let rest = more.then(|| {
-            let mut rows = self.view().scan::<PersonChunk>(KeyBytes::new(&[&key.get().to_be_bytes()]));
-            rows.seek((key, 1));
-            rows.map(|row| row.map(|(_, chunk)| chunk))
-        });
+        let first = self.view().get::<PersonChunk>((key, 0)).transpose();
+        let more = matches!(&first, Some(Ok(PersonChunk { head: Some(head), .. })) if head.chunks > 1);
+        let rest = more.then(|| self.later_chunks(key));
         first.into_iter().chain(rest.into_iter().flatten()).flat_map(|chunk| {
             let (members, error) = match chunk {
                 Ok(chunk) => (chunk.members, None),
                 Err(error) => (Vec::new(), Some(Err(error))),
             };
-            let members = members.into_iter().map(|member| {
-                Ok(Member {
-                    id: IdentifierId::new(member.id),
-                    namespace: NamespaceId::new(member.namespace),
-                    value: member.value,
-                })
-            });
-            members.chain(error)
+            members.into_iter().map(|stored| Ok(member(stored))).chain(error)
         })
     }
 
@@ -316,7 +374,8 @@ impl Read for Snapshot {
     fn records(&self, id: IdentifierId) -> impl Iterator<Item = ReadResult<SourceRecord>> + '_ {
         self.view().scan::<KeyRingRow>(KeyBytes::new(&[&id.get().to_be_bytes()])).map(move |row| {
             let ((_, source, hash), _) = row?;
-            let missing = || corrupt::<KeyRingRow>(format!("identifier {} names a record that is gone", id.get()));
+            let missing =
+                || corrupt::<KeyRingRow>(format!("identifier {} names a record that is gone", id.get()));
             let record = self.view().get::<RecordRow>((source, hash))?.ok_or_else(missing)?;
             Ok(source_record(source, record))
         })
@@ -344,8 +403,11 @@ impl Read for Snapshot {
 }
 
 fn source_record(source: SourceId, record: RecordRow) -> SourceRecord {
-    let mut identifiers: Vec<IdentifierId> =
-        record.claims.iter().flat_map(|claim| claim.identifiers.iter().copied().map(IdentifierId::new)).collect();
+    let mut identifiers: Vec<IdentifierId> = record
+        .claims
+        .iter()
+        .flat_map(|claim| claim.identifiers.iter().copied().map(IdentifierId::new))
+        .collect();
     identifiers.sort_unstable();
     identifiers.dedup();
     SourceRecord {

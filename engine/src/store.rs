@@ -56,7 +56,9 @@ pub enum OpenError {
         path: String,
     },
     /// The store was written by a program that knows a later layout.
-    #[error("the store in `{path}` has layout {found}, this program reads layout {known}; use a newer program")]
+    #[error(
+        "the store in `{path}` has layout {found}, this program reads layout {known}; use a newer program"
+    )]
     NewerLayout {
         /// The directory.
         path: String,
@@ -72,7 +74,9 @@ pub enum OpenError {
         path: String,
     },
     /// The store's key is missing or unreadable; without it no identifier can be found.
-    #[error("the key of the store, `{path}`, cannot be read: {error}; put it back from where it was copied to")]
+    #[error(
+        "the key of the store, `{path}`, cannot be read: {error}; put it back from where it was copied to"
+    )]
     Key {
         /// The key file.
         path: String,
@@ -196,8 +200,12 @@ impl Store {
         let secret = Secret::generate()
             .and_then(|secret| secret.save(&path.join(KEY_FILE)).map(|()| secret))
             .map_err(|error| OpenError::Key { path: path.join(KEY_FILE).display().to_string(), error })?;
-        let database = Database::open(Place::Directory(&path.join(DATABASE)), Access::Create, &StorageOptions::default())
-            .map_err(|error| OpenError::Storage { path: shown(), error })?;
+        let database = Database::open(
+            Place::Directory(&path.join(DATABASE)),
+            Access::Create,
+            &StorageOptions::default(),
+        )
+        .map_err(|error| OpenError::Storage { path: shown(), error })?;
         found(&database, &schema).map_err(|error| OpenError::Storage { path: shown(), error })?;
         Self::start(path, database, secret, false)
     }
@@ -207,8 +215,10 @@ impl Store {
     pub fn in_memory(schema: Schema) -> Result<Self, OpenError> {
         let path = Path::new("memory");
         let storage = |error| OpenError::Storage { path: path.display().to_string(), error };
-        let secret = Secret::generate().map_err(|error| OpenError::Io { path: path.display().to_string(), error })?;
-        let database = Database::open(Place::Memory, Access::Create, &StorageOptions::default()).map_err(storage)?;
+        let secret =
+            Secret::generate().map_err(|error| OpenError::Io { path: path.display().to_string(), error })?;
+        let database =
+            Database::open(Place::Memory, Access::Create, &StorageOptions::default()).map_err(storage)?;
         found(&database, &schema).map_err(storage)?;
         Self::start(path, database, secret, false)
     }
@@ -228,16 +238,17 @@ impl Store {
         let secret = Secret::load(&key_path)
             .map_err(|error| OpenError::Key { path: key_path.display().to_string(), error })?;
         let access = if options.read_only { Access::ReadOnly } else { Access::ReadWrite };
-        let database = Database::open(Place::Directory(&database_path), access, &options.storage).map_err(|error| {
-            // RocksDB has no code of its own for a lock that is held.
-            if error.contains("lock hold") || error.contains("While lock file") {
-                OpenError::InUse { path: shown() }
-            } else if error.contains("does not exist (create_if_missing is false)") {
-                OpenError::Unfinished { path: shown() }
-            } else {
-                OpenError::Storage { path: shown(), error }
-            }
-        })?;
+        let database =
+            Database::open(Place::Directory(&database_path), access, &options.storage).map_err(|error| {
+                // RocksDB has no code of its own for a lock that is held.
+                if error.contains("lock hold") || error.contains("While lock file") {
+                    OpenError::InUse { path: shown() }
+                } else if error.contains("does not exist (create_if_missing is false)") {
+                    OpenError::Unfinished { path: shown() }
+                } else {
+                    OpenError::Storage { path: shown(), error }
+                }
+            })?;
         Self::start(path, database, secret, options.read_only)
     }
 
@@ -348,7 +359,8 @@ impl Store {
             if left.is_zero() {
                 return false;
             }
-            committed = self.inner.progress.wait_timeout(committed, left).unwrap_or_else(PoisonError::into_inner).0;
+            committed =
+                self.inner.progress.wait_timeout(committed, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         true
     }

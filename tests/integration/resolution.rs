@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use kinfold_engine::model::{Identifier, Member};
+use kinfold_engine::read::{Lookup, Read};
 use kinfold_engine::schema::Schema;
 use kinfold_engine::write::Batch;
 use kinfold_engine::{Store, check};
@@ -57,9 +59,8 @@ fn rules() -> impl Strategy<Value = Rules> {
 }
 
 fn cases() -> impl Strategy<Value = Case> {
-    let id = (0..NAMESPACES.len(), 0..5u32).prop_map(|(namespace, value)| -> Id {
-        (NAMESPACES[namespace].to_owned(), format!("v{value}"))
-    });
+    let id = (0..NAMESPACES.len(), 0..5u32)
+        .prop_map(|(namespace, value)| -> Id { (NAMESPACES[namespace].to_owned(), format!("v{value}")) });
     let confidence = prop_oneof![Just(0.2), Just(0.4), Just(0.6), Just(0.9)];
     let seen = (0..3u32, 0..4i64, confidence, vec(id, 1..4)).prop_map(|(source, time, confidence, ids)| {
         let ids: BTreeSet<Id> = ids.into_iter().collect();
@@ -73,7 +74,8 @@ fn cases() -> impl Strategy<Value = Case> {
 }
 
 fn schema(rules: &Rules) -> Schema {
-    let line = |key: &str, value: Option<usize>| value.map(|most| format!("{key} = {most}\n")).unwrap_or_default();
+    let line =
+        |key: &str, value: Option<usize>| value.map(|most| format!("{key} = {most}\n")).unwrap_or_default();
     let mut text = format!(
         "[person]\nthreshold = {}\n{}[household]\nthreshold = {}\n{}",
         rules.person_threshold,
@@ -100,7 +102,8 @@ fn load(rules: &Rules, seen: &[Seen], batch: usize) -> Store {
     let store = Store::in_memory(schema(rules)).expect("there is memory");
     for chunk in seen.chunks(batch) {
         let observations = chunk.iter().map(observed::observation).collect();
-        let receipt = store.observe(Batch { request_id: None, observations }).expect("the batch is well formed");
+        let receipt =
+            store.observe(Batch { request_id: None, observations }).expect("the batch is well formed");
         assert_eq!(receipt.rejected, []);
     }
     store
@@ -111,6 +114,28 @@ fn clean(store: &Store) {
     assert!(report.is_clean(), "{report}");
 }
 
+/// Every identifier leads to the person, or the place, that the answer has it in.
+fn found(store: &Store, seen: &[Seen], answer: &oracle::Answer) {
+    let snapshot = store.snapshot();
+    for (namespace, value) in seen.iter().flat_map(|seen| &seen.ids) {
+        let id: Id = (namespace.clone(), value.clone());
+        match snapshot.lookup(&Identifier::new(namespace, value)).expect("readable") {
+            Lookup::Person { person, members, .. } => {
+                let name =
+                    |m: &Member| (snapshot.names().namespace_name(m.namespace).to_owned(), m.value.clone());
+                let members: BTreeSet<Id> = members.iter().map(name).collect();
+                assert_eq!(members.len(), person.size as usize);
+                assert!(members.contains(&id) && answer.persons.contains(&members));
+            }
+            Lookup::Place { household, .. } => {
+                let home = answer.households.iter().find(|(_, homes)| homes.contains(&id));
+                assert_eq!(household.is_some(), home.is_some());
+            }
+            Lookup::Nothing(found) => panic!("{namespace}:{value} is {found:?}"),
+        }
+    }
+}
+
 /// 1,000 random cases, or as many as `KINFOLD_CASES` says.
 fn case_count() -> u32 {
     std::env::var("KINFOLD_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000)
@@ -118,12 +143,14 @@ fn case_count() -> u32 {
 
 #[test]
 fn persons_and_households_are_the_oracles() {
-    let mut runner = TestRunner::new(Config { cases: case_count(), failure_persistence: None, ..Config::default() });
+    let mut runner =
+        TestRunner::new(Config { cases: case_count(), failure_persistence: None, ..Config::default() });
     let run = runner.run(&cases(), |case| {
         let expected = oracle::resolve(&case.seen, &case.rules);
         let store = load(&case.rules, &case.seen, case.batch);
         prop_assert_eq!(&observed::answer(&store.snapshot()).expect("readable"), &expected);
         clean(&store);
+        found(&store, &case.seen, &expected);
 
         // One by one the same observations in the same order give the same ids too.
         let single = load(&case.rules, &case.seen, 1);

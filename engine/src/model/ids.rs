@@ -89,7 +89,9 @@ impl fmt::Display for Seq {
 
 /// An id could not be read; the text says what an id looks like.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{given}` is no {what} id: expected the letter `{letter}` and a number, as in `{letter}42` or `{letter}42-1`")]
+#[error(
+    "`{given}` is no {what} id: expected the letter `{letter}` and a number, as in `{letter}42` or `{letter}42-1`"
+)]
 pub struct ParseIdError {
     given: String,
     what: &'static str,

@@ -12,14 +12,13 @@ mod time;
 pub use catalogue::{Catalogue, CatalogueFull, Names};
 pub use identifier::{Identifier, ParseIdentifierError};
 pub use ids::{
-    AttributeId, HouseholdId, HouseholdKey, IdentifierId, KindId, NamespaceId, ParseIdError, PersonId, PersonKey, Seq,
-    SourceId,
+    AttributeId, HouseholdId, HouseholdKey, IdentifierId, KindId, NamespaceId, ParseIdError, PersonId,
+    PersonKey, Seq, SourceId,
 };
 pub use link::{Evidence, HeldBackBy, Link, LinkRow, combine};
 pub use observation::{
-    AttributeValue, MAX_ATTRIBUTE_BYTES, MAX_ATTRIBUTES, MAX_IDENTIFIERS, MAX_NAME_BYTES, MAX_VALUE_BYTES, Observation,
+    AttributeValue, MAX_ATTRIBUTE_BYTES, MAX_ATTRIBUTES, MAX_IDENTIFIERS, MAX_NAME_BYTES, MAX_VALUE_BYTES,
+    Observation,
 };
-pub use person::{
-    HouseholdMember, HouseholdRow, IdentifierRecord, Member, PersonRow, Seen, SourceRecord,
-};
+pub use person::{HouseholdMember, HouseholdRow, IdentifierRecord, Member, PersonRow, Seen, SourceRecord};
 pub use time::{ParseTimeError, Timestamp};

@@ -1,8 +1,8 @@
 //! Persons, households and records as a reader sees them.
 
 use super::{
-    AttributeId, AttributeValue, HouseholdId, HouseholdKey, IdentifierId, NamespaceId, PersonId, PersonKey, Seq,
-    SourceId, Timestamp,
+    AttributeId, AttributeValue, HouseholdId, HouseholdKey, IdentifierId, NamespaceId, PersonId, PersonKey,
+    Seq, SourceId, Timestamp,
 };
 
 /// What the store keeps of an identifier.

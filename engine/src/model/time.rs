@@ -9,7 +9,9 @@ pub struct Timestamp(i64);
 
 /// A text that is no time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{given}` is no time: expected RFC 3339, as in `2026-01-05T00:00:00Z`, or a date, as in `2026-01-05`")]
+#[error(
+    "`{given}` is no time: expected RFC 3339, as in `2026-01-05T00:00:00Z`, or a date, as in `2026-01-05`"
+)]
 pub struct ParseTimeError {
     given: String,
 }

@@ -183,10 +183,8 @@ fn cut(
     sets: &mut UnionFind<usize>,
     held: &mut [Option<HeldBackBy>],
 ) {
-    let mut counts: Vec<Counts> = kinds
-        .iter()
-        .map(|kind| Counts { total: 1, by_kind: vec![(*kind, 1)] })
-        .collect();
+    let mut counts: Vec<Counts> =
+        kinds.iter().map(|kind| Counts { total: 1, by_kind: vec![(*kind, 1)] }).collect();
     // For each set's root, the nodes that its members may not join.
     let mut foes: Vec<Vec<usize>> = vec![Vec::new(); kinds.len()];
     for (a, b) in forbidden {

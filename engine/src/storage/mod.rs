@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBPinnableSlice,
-    DBRawIterator, DBRecoveryMode, DataBlockIndexType, Env, Options, ReadOptions, Snapshot, WriteBatch, WriteOptions,
+    DBRawIterator, DBRecoveryMode, DataBlockIndexType, Env, Options, ReadOptions, Snapshot, WriteBatch,
+    WriteOptions,
 };
 use self_cell::self_cell;
 
@@ -86,8 +87,9 @@ impl Database {
         options.set_keep_log_file_num(4);
         options.set_max_log_file_size(8 << 20);
         let cache = Cache::new_lru_cache(settings.cache_bytes);
-        let families =
-            Table::ALL.iter().map(|table| ColumnFamilyDescriptor::new(table.name(), table_options(*table, &cache)));
+        let families = Table::ALL
+            .iter()
+            .map(|table| ColumnFamilyDescriptor::new(table.name(), table_options(*table, &cache)));
         let db = match access {
             Access::ReadOnly => DB::open_cf_descriptors_read_only(&options, path, families, false),
             Access::Create | Access::ReadWrite => DB::open_cf_descriptors(&options, path, families),
@@ -140,7 +142,10 @@ impl Database {
             .iter()
             .filter_map(|table| self.db.cf_handle(table.name()))
             .filter_map(|family| {
-                self.db.property_int_value_cf(family, rocksdb::properties::TOTAL_SST_FILES_SIZE).ok().flatten()
+                self.db
+                    .property_int_value_cf(family, rocksdb::properties::TOTAL_SST_FILES_SIZE)
+                    .ok()
+                    .flatten()
             })
             .sum()
     }
@@ -241,10 +246,7 @@ impl View {
     }
 
     pub(crate) fn get_raw(&self, table: Table, key: &[u8]) -> ReadResult<Option<DBPinnableSlice<'_>>> {
-        self.borrow_dependent()
-            .snapshot
-            .get_pinned_cf(self.family(table), key)
-            .map_err(storage_error)
+        self.borrow_dependent().snapshot.get_pinned_cf(self.family(table), key).map_err(storage_error)
     }
 
     /// The rows whose keys begin with `prefix`, ascending.
@@ -295,8 +297,9 @@ impl<R: Row> Scan<'_, R> {
     }
 
     fn read_key(bytes: &[u8]) -> ReadResult<R::Key> {
-        R::read_key(bytes)
-            .ok_or_else(|| bad_value(R::TABLE, BadValue(format!("the key {} is malformed", crate::codec::hex(bytes)))))
+        R::read_key(bytes).ok_or_else(|| {
+            bad_value(R::TABLE, BadValue(format!("the key {} is malformed", crate::codec::hex(bytes))))
+        })
     }
 
     /// Goes on at the first row at or after `key`.

@@ -6,8 +6,8 @@ use hashbrown::{HashMap, HashSet};
 
 use super::overlay::{Overlay, corrupt};
 use crate::codec::{
-    HomeKey, HomeRow, HouseholdHead, HouseholdIdRow, HouseholdMemberRow, IdentifierRow, KeyBytes, Owner, OwnerRow,
-    ResidentRow, StoredHold, time,
+    HomeKey, HomeRow, HouseholdHead, HouseholdIdRow, HouseholdMemberRow, IdentifierRow, KeyBytes, Owner,
+    OwnerRow, ResidentRow, StoredHold, time,
 };
 use crate::model::{HeldBackBy, HouseholdId, HouseholdKey, HouseholdMember, IdentifierId, PersonKey, Seq};
 use crate::read::ReadResult;
@@ -50,7 +50,12 @@ impl Overlay {
 
     /// Notes that a member of a person has a link of this strength to a
     /// household-scope identifier; the strongest of all members counts.
-    pub(crate) fn offer_home(&mut self, person: PersonKey, home: IdentifierId, offer: HomeRow) -> ReadResult<()> {
+    pub(crate) fn offer_home(
+        &mut self,
+        person: PersonKey,
+        home: IdentifierId,
+        offer: HomeRow,
+    ) -> ReadResult<()> {
         let best = match self.homes.get(&self.view, (person, home))?.copied() {
             Some(known) if known.via == offer.via => HomeRow { held: known.held, ..offer },
             Some(known) => {
@@ -114,7 +119,8 @@ impl Overlay {
                     if link.weight < threshold {
                         continue;
                     }
-                    let offer = HomeRow { weight: link.weight, last: link.last, via: member.get(), held: None };
+                    let offer =
+                        HomeRow { weight: link.weight, last: link.last, via: member.get(), held: None };
                     let wins = match best.get(&home).copied() {
                         Some(known) => self.is_stronger(&offer, &known, home)?,
                         None => true,
@@ -157,9 +163,9 @@ impl Overlay {
     }
 
     fn household_head(&mut self, key: HouseholdKey) -> ReadResult<&mut HouseholdHead> {
-        self.households
-            .get_mut(&self.view, key)?
-            .ok_or_else(|| corrupt::<HouseholdHead>(format!("household {} is named but does not exist", key.get())))
+        self.households.get_mut(&self.view, key)?.ok_or_else(|| {
+            corrupt::<HouseholdHead>(format!("household {} is named but does not exist", key.get()))
+        })
     }
 
     fn household_rows(&self, key: HouseholdKey) -> ReadResult<Vec<HouseholdMember>> {
@@ -217,7 +223,10 @@ impl Overlay {
     }
 
     /// The household-scope identifiers that a link of enough weight ties to one, with weight and time.
-    fn linked_homes(&mut self, home: IdentifierId) -> ReadResult<Vec<(IdentifierId, f64, i64, Option<StoredHold>)>> {
+    fn linked_homes(
+        &mut self,
+        home: IdentifierId,
+    ) -> ReadResult<Vec<(IdentifierId, f64, i64, Option<StoredHold>)>> {
         let mut linked = Vec::new();
         if self.identifier(home)?.home_links > 0 {
             for namespace in self.rules.household_namespaces.clone() {
@@ -264,7 +273,13 @@ impl Overlay {
                             continue;
                         }
                         let via = IdentifierId::new(row.via);
-                        found.push((node, HouseholdMember::Identifier(home), (via, home), row.weight, row.last));
+                        found.push((
+                            node,
+                            HouseholdMember::Identifier(home),
+                            (via, home),
+                            row.weight,
+                            row.last,
+                        ));
                         queue.push_back(HouseholdMember::Identifier(home));
                     }
                 }
@@ -309,7 +324,12 @@ impl Overlay {
             .collect();
         let limits = Limits {
             total: None,
-            by_kind: self.rules.max_persons.iter().map(|most| (PERSON, *most, HeldBackBy::MaxPersons)).collect(),
+            by_kind: self
+                .rules
+                .max_persons
+                .iter()
+                .map(|most| (PERSON, *most, HeldBackBy::MaxPersons))
+                .collect(),
         };
         let parted = partition(&kinds, &region.edges, &limits, &[], |edges| {
             let pairs: Vec<_> = edges.iter().map(|at| region.names[*at]).collect();
@@ -325,7 +345,9 @@ impl Overlay {
                         self.homes.put((person, home), HomeRow { held, ..row });
                     }
                 }
-                (HouseholdMember::Identifier(a), HouseholdMember::Identifier(b)) => self.set_held(a, b, *held)?,
+                (HouseholdMember::Identifier(a), HouseholdMember::Identifier(b)) => {
+                    self.set_held(a, b, *held)?
+                }
                 (_, HouseholdMember::Person(_)) => {}
             }
         }
@@ -366,7 +388,10 @@ impl Overlay {
             // A household whose anchor joins nobody any longer goes on where most of it went.
             let most = || {
                 let shares = shares.get(key)?;
-                shares.iter().max_by_key(|(part, count)| (**count, std::cmp::Reverse(**part))).map(|(part, _)| *part)
+                shares
+                    .iter()
+                    .max_by_key(|(part, count)| (**count, std::cmp::Reverse(**part)))
+                    .map(|(part, _)| *part)
             };
             ancestors.push(Ancestor { id, born: Seq::new(head.born), heir: anchored.or_else(most) });
             heads.push(head);
@@ -382,7 +407,8 @@ impl Overlay {
         let mut kept: HashSet<HouseholdKey> = HashSet::new();
         let mut keys = Vec::with_capacity(parts.len());
         for (at, part) in parts.iter().enumerate() {
-            let persons = part.iter().filter(|member| matches!(member, HouseholdMember::Person(_))).count() as u32;
+            let persons =
+                part.iter().filter(|member| matches!(member, HouseholdMember::Person(_))).count() as u32;
             let identifiers = part.len() as u32 - persons;
             let (key, head) = match succession.keeps[at] {
                 Some(old) => {

@@ -70,7 +70,11 @@ impl Overlay {
         self.settle_all(&fresh, &changes)?;
         let mut held_back = 0;
         for change in &changes {
-            if self.links.get(&self.view, (change.a, change.of_b, change.b))?.is_some_and(|link| link.held.is_some()) {
+            if self
+                .links
+                .get(&self.view, (change.a, change.of_b, change.b))?
+                .is_some_and(|link| link.held.is_some())
+            {
                 held_back += 1;
             }
         }
@@ -95,7 +99,10 @@ impl Overlay {
                 index: observation.index,
                 field: "identifiers".to_owned(),
                 reason: RejectReason::Full,
-                message: format!("the store holds {} identifiers, the most it can", self.counters.identifiers),
+                message: format!(
+                    "the store holds {} identifiers, the most it can",
+                    self.counters.identifiers
+                ),
             });
         }
         numbered
@@ -112,7 +119,11 @@ impl Overlay {
                 .iter()
                 .map(|identifier| names.add_namespace(&identifier.namespace))
                 .collect::<Result<_, _>>()?,
-            denied: observation.denied.iter().map(|name| names.add_namespace(name)).collect::<Result<_, _>>()?,
+            denied: observation
+                .denied
+                .iter()
+                .map(|name| names.add_namespace(name))
+                .collect::<Result<_, _>>()?,
             attributes: observation
                 .attributes
                 .iter()
@@ -144,7 +155,8 @@ impl Overlay {
             let id = IdentifierId::new(row.id);
             let known = self.identifiers.get(&self.view, id)?;
             if known.is_none_or(|row| row.value != identifier.value) {
-                let detail = format!("the dictionary leads to identifier {}, which has another value", id.get());
+                let detail =
+                    format!("the dictionary leads to identifier {}, which has another value", id.get());
                 return Err(corrupt::<DictionaryRow>(detail));
             }
             return Ok(id);
@@ -281,7 +293,8 @@ impl Overlay {
         let Some(record) = self.records.get_mut(&self.view, key)? else { return Ok(()) };
         let mut identifiers: Vec<u32> = ids.iter().map(|(id, _)| id.get()).collect();
         identifiers.sort_unstable();
-        let (kind, confidence, time) = (numbered.kind.map(KindId::get), observation.confidence, observation.time);
+        let (kind, confidence, time) =
+            (numbered.kind.map(KindId::get), observation.confidence, observation.time);
         let same = |claim: &&mut StoredClaim| {
             claim.identifiers == identifiers && claim.kind == kind && claim.confidence == confidence
         };
@@ -292,9 +305,18 @@ impl Overlay {
                 claim.last = claim.last.max(time);
             }
             None => {
-                record.claims.push(StoredClaim { identifiers, kind, confidence, count: 1, first: time, last: time });
+                record.claims.push(StoredClaim {
+                    identifiers,
+                    kind,
+                    confidence,
+                    count: 1,
+                    first: time,
+                    last: time,
+                });
                 record.claims.sort_by(|x, y| {
-                    (&x.identifiers, x.kind).cmp(&(&y.identifiers, y.kind)).then(x.confidence.total_cmp(&y.confidence))
+                    (&x.identifiers, x.kind)
+                        .cmp(&(&y.identifiers, y.kind))
+                        .then(x.confidence.total_cmp(&y.confidence))
                 });
             }
         }
@@ -380,7 +402,8 @@ impl Overlay {
     fn tie(&mut self, id: IdentifierId, namespace: NamespaceId) -> ReadResult<bool> {
         let own = self.namespace(id)?;
         let rules = std::sync::Arc::clone(&self.rules);
-        let Some((_, most)) = rules.of(own).shared_above.iter().find(|(counted, _)| *counted == namespace) else {
+        let Some((_, most)) = rules.of(own).shared_above.iter().find(|(counted, _)| *counted == namespace)
+        else {
             return Ok(false);
         };
         let ties = &mut self.identifier(id)?.ties;

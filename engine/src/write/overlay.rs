@@ -6,8 +6,9 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::codec::{
-    Counters, DictionaryRow, HomeRow, HouseholdHead, HouseholdIdRow, HouseholdMemberRow, IdentifierRow, KeyBytes,
-    KeyRingRow, LinkRow, OwnerRow, PersonChunk, PersonIdRow, RecordRow, RequestRow, ResidentRow, Row,
+    Counters, DictionaryRow, HomeRow, HouseholdHead, HouseholdIdRow, HouseholdMemberRow, IdentifierRow,
+    KeyBytes, KeyRingRow, LinkRow, OwnerRow, PersonChunk, PersonIdRow, RecordRow, RequestRow, ResidentRow,
+    Row,
 };
 use crate::model::{Catalogue, IdentifierId, NamespaceId, Timestamp};
 use crate::read::{ReadError, ReadResult};
@@ -225,7 +226,8 @@ impl Overlay {
 
     /// What is known of an identifier that a row names.
     pub(crate) fn identifier(&mut self, id: IdentifierId) -> ReadResult<&mut IdentifierRow> {
-        let missing = || corrupt::<IdentifierRow>(format!("identifier {} is named but does not exist", id.get()));
+        let missing =
+            || corrupt::<IdentifierRow>(format!("identifier {} is named but does not exist", id.get()));
         self.identifiers.get_mut(&self.view, id)?.ok_or_else(missing)
     }
 
@@ -233,7 +235,9 @@ impl Overlay {
     pub(crate) fn namespace(&mut self, id: IdentifierId) -> ReadResult<NamespaceId> {
         match self.identifiers.get(&self.view, id)? {
             Some(row) => Ok(NamespaceId::new(row.namespace)),
-            None => Err(corrupt::<IdentifierRow>(format!("identifier {} is named but does not exist", id.get()))),
+            None => {
+                Err(corrupt::<IdentifierRow>(format!("identifier {} is named but does not exist", id.get())))
+            }
         }
     }
 

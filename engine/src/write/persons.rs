@@ -7,7 +7,8 @@ use petgraph::unionfind::UnionFind;
 
 use super::overlay::{Overlay, corrupt};
 use crate::codec::{
-    IdentifierRow, KeyBytes, Owner, OwnerRow, PersonChunk, PersonHead, PersonIdRow, StoredHold, StoredMember, time,
+    IdentifierRow, KeyBytes, Owner, OwnerRow, PersonChunk, PersonHead, PersonIdRow, StoredHold, StoredMember,
+    time,
 };
 use crate::model::{HeldBackBy, IdentifierId, NamespaceId, PersonId, PersonKey, Seq};
 use crate::read::ReadResult;
@@ -28,18 +29,16 @@ pub(crate) struct Join {
 impl Overlay {
     /// The head of a person that a row names.
     pub(crate) fn head(&mut self, key: PersonKey) -> ReadResult<&mut PersonHead> {
-        self.persons
-            .get_mut(&self.view, (key, 0))?
-            .and_then(|chunk| chunk.head.as_mut())
-            .ok_or_else(|| corrupt::<PersonChunk>(format!("person {} is named but does not exist", key.get())))
+        self.persons.get_mut(&self.view, (key, 0))?.and_then(|chunk| chunk.head.as_mut()).ok_or_else(|| {
+            corrupt::<PersonChunk>(format!("person {} is named but does not exist", key.get()))
+        })
     }
 
     /// The head of a person, to be read.
     pub(crate) fn read_head(&mut self, key: PersonKey) -> ReadResult<&PersonHead> {
-        self.persons
-            .get(&self.view, (key, 0))?
-            .and_then(|chunk| chunk.head.as_ref())
-            .ok_or_else(|| corrupt::<PersonChunk>(format!("person {} is named but does not exist", key.get())))
+        self.persons.get(&self.view, (key, 0))?.and_then(|chunk| chunk.head.as_ref()).ok_or_else(|| {
+            corrupt::<PersonChunk>(format!("person {} is named but does not exist", key.get()))
+        })
     }
 
     /// The identifiers of a person.
@@ -132,7 +131,8 @@ impl Overlay {
 
     /// Takes an identifier out of the person it is in.
     fn remove_member(&mut self, key: PersonKey, chunk: u32, id: IdentifierId) -> ReadResult<()> {
-        let lost = || corrupt::<PersonChunk>(format!("identifier {} is not where its owner row says", id.get()));
+        let lost =
+            || corrupt::<PersonChunk>(format!("identifier {} is not where its owner row says", id.get()));
         let row = self.persons.get_mut(&self.view, (key, chunk))?.ok_or_else(lost)?;
         let at = row.members.iter().position(|member| member.id == id.get()).ok_or_else(lost)?;
         let member = row.members.swap_remove(at);
@@ -168,7 +168,8 @@ impl Overlay {
             for member in members {
                 let id = IdentifierId::new(member.id);
                 let shared = self.is_shared(id)?;
-                self.owners.put(id, OwnerRow { owner: Owner::Person { key: key.get(), chunk: packed }, shared });
+                self.owners
+                    .put(id, OwnerRow { owner: Owner::Person { key: key.get(), chunk: packed }, shared });
             }
             if chunk > 0 {
                 self.persons.put((key, packed), PersonChunk { head: None, members: members.to_vec() });
@@ -518,7 +519,11 @@ impl Overlay {
         for id in ids {
             let missing = || corrupt::<IdentifierRow>(format!("identifier {} does not exist", id.get()));
             let row = self.identifiers.get(&self.view, id)?.ok_or_else(missing)?;
-            named.push((self.names.namespace_name(NamespaceId::new(row.namespace)).to_owned(), row.value.clone(), id));
+            named.push((
+                self.names.namespace_name(NamespaceId::new(row.namespace)).to_owned(),
+                row.value.clone(),
+                id,
+            ));
         }
         named.sort_unstable();
         let rank: HashMap<IdentifierId, u32> =

@@ -43,7 +43,11 @@ struct Refusal {
     message: String,
 }
 
-fn refuse<T>(field: impl Into<String>, reason: RejectReason, message: impl Into<String>) -> Result<T, Refusal> {
+fn refuse<T>(
+    field: impl Into<String>,
+    reason: RejectReason,
+    message: impl Into<String>,
+) -> Result<T, Refusal> {
     Err(Refusal { field: field.into(), reason, message: message.into() })
 }
 
@@ -76,7 +80,12 @@ fn name(field: &str, text: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn check(index: u32, observation: Observation, schema: &Schema, secret: &Secret) -> Result<Prepared, Refusal> {
+fn check(
+    index: u32,
+    observation: Observation,
+    schema: &Schema,
+    secret: &Secret,
+) -> Result<Prepared, Refusal> {
     let Observation { source, time, identifiers, confidence, kind, record_id, attributes } = observation;
     name("source", &source)?;
     if let Some(kind) = &kind {
@@ -125,7 +134,8 @@ fn check(index: u32, observation: Observation, schema: &Schema, secret: &Secret)
     }
 
     if attributes.len() > MAX_ATTRIBUTES {
-        let message = format!("the observation carries {} attributes; at most {MAX_ATTRIBUTES}", attributes.len());
+        let message =
+            format!("the observation carries {} attributes; at most {MAX_ATTRIBUTES}", attributes.len());
         return refuse("attributes", RejectReason::TooMuch, message);
     }
     let mut stored = Vec::with_capacity(attributes.len());

@@ -144,7 +144,8 @@ impl<P: Publish> Work<P> {
             while let Some(request) = next.take() {
                 observations += request.observations.len();
                 let done = request.done;
-                let applied = self.apply(request.request, &request.observations, request.rejected, request.denied);
+                let applied =
+                    self.apply(request.request, &request.observations, request.rejected, request.denied);
                 match applied {
                     Ok(outcome) => outcomes.push((done, outcome)),
                     Err(error) => {
