@@ -1,0 +1,603 @@
+//! The identity graph and the verbs over a small store in memory that counts
+//! what is asked of it.
+
+#![allow(clippy::unwrap_used)]
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use kinfold_engine::model::{
+    AttributeValue, Catalogue, Evidence, HeldBackBy, HouseholdId, HouseholdKey, HouseholdMember,
+    HouseholdRow, Identifier, IdentifierId, IdentifierRecord, Link, LinkRow, Member, NamespaceId, PersonId,
+    PersonKey, PersonRow, Seen, Seq, SourceRecord, Timestamp,
+};
+use kinfold_engine::normalise::Normalised;
+use kinfold_engine::read::{Found, Read, ReadResult};
+use kinfold_engine::schema::Schema;
+
+use crate::{Limits, Options, Params, QueryError, Value, prepare};
+
+/// A store as a test writes it: persons as lists of identifiers, links, one household.
+struct Store {
+    schema: Schema,
+    names: Catalogue,
+    identifiers: Vec<(NamespaceId, String)>,
+    persons: Vec<Vec<u32>>,
+    links: BTreeMap<(u32, u32), Link>,
+    /// The persons and the identifiers of the one household.
+    household: (Vec<u64>, Vec<u32>),
+    records: Vec<SourceRecord>,
+    calls: RefCell<BTreeMap<&'static str, usize>>,
+}
+
+const SCHEMA: &str = r#"
+[person]
+threshold = 0.5
+[namespace.email]
+normalise = "email"
+[namespace.account]
+max_per_person = 1
+[namespace.device]
+shared_above = { account = 5 }
+[namespace.phone]
+normalise = "phone"
+[namespace.address]
+scope = "household"
+"#;
+
+fn time(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+impl Store {
+    /// Ann (email, account, device) and Bob (email, account), whose device link is held back; both live at one address.
+    fn new() -> Self {
+        let schema = Schema::parse(SCHEMA, "test.toml").unwrap();
+        let mut names = Catalogue::default();
+        let [email, account, device, address] =
+            ["email", "account", "device", "address"].map(|name| names.add_namespace(name).unwrap());
+        let (crm, web) = (names.add_source("crm").unwrap(), names.add_source("web").unwrap());
+        let login = names.add_kind("login").unwrap();
+        let (name, tier) = (names.add_attribute("name").unwrap(), names.add_attribute("tier").unwrap());
+        let values = [
+            (email, "ann@example.com"),
+            (account, "a1"),
+            (device, "d1"),
+            (email, "bob@example.com"),
+            (account, "a2"),
+            (address, "1 High Street"),
+        ];
+        let mut store = Self {
+            schema,
+            names,
+            identifiers: values.map(|(ns, value)| (ns, value.to_owned())).to_vec(),
+            persons: vec![vec![0, 1, 2], vec![3, 4]],
+            links: BTreeMap::new(),
+            household: (vec![0, 1], vec![5]),
+            records: vec![
+                SourceRecord {
+                    source: crm,
+                    record_id: Some("r1".into()),
+                    identifiers: vec![IdentifierId::new(0), IdentifierId::new(1)],
+                    first_seen: time("2026-01-01"),
+                    last_seen: time("2026-01-03"),
+                    attributes: vec![
+                        (name, AttributeValue::String("Ann".into()), time("2026-01-03")),
+                        (tier, AttributeValue::Number(2.0), time("2026-01-01")),
+                    ],
+                },
+                SourceRecord {
+                    source: web,
+                    record_id: None,
+                    identifiers: vec![IdentifierId::new(0)],
+                    first_seen: time("2026-01-02"),
+                    last_seen: time("2026-01-02"),
+                    attributes: vec![(name, AttributeValue::String("A. Smith".into()), time("2026-01-02"))],
+                },
+            ],
+            calls: RefCell::default(),
+        };
+        let evidence = |source, confidence, kind| Evidence {
+            source,
+            kind,
+            confidence,
+            count: 2,
+            first_seen: time("2026-01-01"),
+            last_seen: time("2026-01-05"),
+        };
+        for (a, b, weight, held) in [
+            (0, 1, 0.9, None),
+            (1, 2, 0.8, None),
+            (3, 4, 0.7, None),
+            (2, 4, 0.6, Some(HeldBackBy::MaxPerPerson(account))),
+            (0, 5, 0.4, None),
+            (3, 5, 0.4, None),
+        ] {
+            let mut link = Link {
+                weight,
+                first_seen: time("2026-01-01"),
+                last_seen: time("2026-01-05"),
+                held_back_by: held,
+                evidence: vec![evidence(web, weight, Some(login))],
+            };
+            if (a, b) == (0, 1) {
+                link.evidence.push(evidence(crm, 0.5, None));
+            }
+            store.links.insert((a, b), link);
+        }
+        store
+    }
+
+    fn count(&self, what: &'static str) {
+        *self.calls.borrow_mut().entry(what).or_default() += 1;
+    }
+
+    fn called(&self, what: &str) -> usize {
+        self.calls.borrow().get(what).copied().unwrap_or_default()
+    }
+
+    fn row(&self, at: u64) -> PersonRow {
+        let members = &self.persons[at as usize];
+        PersonRow {
+            key: PersonKey::new(at),
+            id: PersonId::new(IdentifierId::new(members[0]), 0),
+            born: Seq::new(1),
+            created_at: time("2026-01-01"),
+            size: members.len() as u32,
+            household: self.household.0.contains(&at).then(|| HouseholdKey::new(0)),
+        }
+    }
+
+    fn query(&self, text: &str) -> Result<Vec<Vec<Value>>, QueryError> {
+        self.with(text, &[])
+    }
+
+    fn with(&self, text: &str, params: &[(&str, Value)]) -> Result<Vec<Vec<Value>>, QueryError> {
+        let params: Params = params.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect();
+        prepare(text, self, params, Options::default())?.run().collect()
+    }
+
+    /// The rows as one text, values parted by blanks, rows by `|`.
+    fn shown(&self, text: &str, params: &[(&str, Value)]) -> String {
+        let rows = self.with(text, params).unwrap_or_else(|error| panic!("{error}"));
+        let line = |row: &Vec<Value>| row.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        rows.iter().map(line).collect::<Vec<_>>().join(" | ")
+    }
+}
+
+impl Read for Store {
+    fn seq(&self) -> Seq {
+        Seq::new(1)
+    }
+
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    fn names(&self) -> &Catalogue {
+        &self.names
+    }
+
+    fn find(&self, identifier: &Identifier) -> ReadResult<Found> {
+        self.count("find");
+        let value = match self.schema.normalise(&identifier.namespace, &identifier.value) {
+            Normalised::Accepted(value) => value,
+            Normalised::Denied { rule } => return Ok(Found::Denied { rule }),
+            Normalised::Invalid { reason } => return Ok(Found::Invalid { reason }),
+            Normalised::Undeclared { suggestion } => return Ok(Found::NoNamespace { suggestion }),
+        };
+        let name = Identifier::new(identifier.namespace.clone(), value);
+        let namespace = self.names.namespace(&name.namespace);
+        let at =
+            self.identifiers.iter().position(|(ns, value)| Some(*ns) == namespace && *value == name.value);
+        Ok(at.map_or(Found::Unknown(name), |at| Found::Known(IdentifierId::new(at as u32))))
+    }
+
+    fn identifier(&self, id: IdentifierId) -> ReadResult<Option<IdentifierRecord>> {
+        self.count("identifier");
+        let at = id.get();
+        Ok(self.identifiers.get(at as usize).map(|(namespace, value)| IdentifierRecord {
+            namespace: *namespace,
+            value: value.clone(),
+            seen: vec![Seen {
+                source: self.names.source("web").unwrap(),
+                count: 1,
+                first_seen: time("2026-01-01"),
+                last_seen: time("2026-01-05"),
+            }],
+            degree: self.links.keys().filter(|(a, b)| *a == at || *b == at).count() as u32,
+            shared: false,
+        }))
+    }
+
+    fn identifiers(
+        &self,
+        namespace: Option<NamespaceId>,
+    ) -> impl Iterator<Item = ReadResult<IdentifierId>> + '_ {
+        self.count("scan");
+        let all = self.identifiers.iter().enumerate();
+        all.filter(move |(_, (ns, _))| namespace.is_none_or(|wanted| wanted == *ns))
+            .map(|(at, _)| Ok(IdentifierId::new(at as u32)))
+    }
+
+    fn links(
+        &self,
+        id: IdentifierId,
+        namespace: Option<NamespaceId>,
+    ) -> impl Iterator<Item = ReadResult<LinkRow>> + '_ {
+        self.count("links");
+        let at = id.get();
+        self.links.iter().filter_map(move |((a, b), link)| {
+            let other = if *a == at { *b } else { *a };
+            let other_namespace = self.identifiers[other as usize].0;
+            let here = (*a == at || *b == at) && namespace.is_none_or(|wanted| wanted == other_namespace);
+            here.then(|| {
+                Ok(LinkRow {
+                    other: IdentifierId::new(other),
+                    other_namespace,
+                    weight: link.weight,
+                    last_seen: link.last_seen,
+                    held_back_by: link.held_back_by,
+                })
+            })
+        })
+    }
+
+    fn link(&self, a: IdentifierId, b: IdentifierId) -> ReadResult<Option<Link>> {
+        self.count("link");
+        Ok(self.links.get(&(a.get().min(b.get()), a.get().max(b.get()))).cloned())
+    }
+
+    fn conducts(&self, _: IdentifierId, link: &LinkRow) -> ReadResult<bool> {
+        Ok(link.weight >= 0.5)
+    }
+
+    fn person_of(&self, id: IdentifierId) -> ReadResult<Option<PersonKey>> {
+        self.count("person_of");
+        let at = self.persons.iter().position(|members| members.contains(&id.get()));
+        Ok(at.map(|at| PersonKey::new(at as u64)))
+    }
+
+    fn person(&self, key: PersonKey) -> ReadResult<Option<PersonRow>> {
+        Ok((key.get() < self.persons.len() as u64).then(|| self.row(key.get())))
+    }
+
+    fn person_by_id(&self, id: PersonId) -> ReadResult<Option<PersonRow>> {
+        // p9 was merged into the first person.
+        let id = if id.to_string() == "p9" { self.row(0).id } else { id };
+        Ok((0..self.persons.len() as u64).map(|at| self.row(at)).find(|row| row.id == id))
+    }
+
+    fn persons(&self) -> impl Iterator<Item = ReadResult<PersonRow>> + '_ {
+        self.count("scan");
+        (0..self.persons.len() as u64).map(|at| Ok(self.row(at)))
+    }
+
+    fn members(&self, key: PersonKey) -> impl Iterator<Item = ReadResult<Member>> + '_ {
+        self.count("members");
+        self.persons[key.get() as usize].iter().map(|at| {
+            let (namespace, value) = self.identifiers[*at as usize].clone();
+            Ok(Member { id: IdentifierId::new(*at), namespace, value })
+        })
+    }
+
+    fn household_of(&self, id: IdentifierId) -> ReadResult<Option<HouseholdKey>> {
+        Ok(self.household.1.contains(&id.get()).then(|| HouseholdKey::new(0)))
+    }
+
+    fn household(&self, key: HouseholdKey) -> ReadResult<Option<HouseholdRow>> {
+        Ok((key.get() == 0).then(|| HouseholdRow {
+            key,
+            id: HouseholdId::new(IdentifierId::new(5), 0),
+            born: Seq::new(1),
+            created_at: time("2026-01-02"),
+            persons: self.household.0.len() as u32,
+            identifiers: 1,
+        }))
+    }
+
+    fn household_by_id(&self, id: HouseholdId) -> ReadResult<Option<HouseholdRow>> {
+        Ok(self.household(HouseholdKey::new(0))?.filter(|row| row.id == id))
+    }
+
+    fn households(&self) -> impl Iterator<Item = ReadResult<HouseholdRow>> + '_ {
+        self.count("scan");
+        self.household(HouseholdKey::new(0)).transpose().into_iter()
+    }
+
+    fn household_members(&self, _: HouseholdKey) -> impl Iterator<Item = ReadResult<HouseholdMember>> + '_ {
+        let persons = self.household.0.iter().map(|key| HouseholdMember::Person(PersonKey::new(*key)));
+        let rest = self.household.1.iter().map(|id| HouseholdMember::Identifier(IdentifierId::new(*id)));
+        persons.chain(rest).map(Ok)
+    }
+
+    fn records(&self, id: IdentifierId) -> impl Iterator<Item = ReadResult<SourceRecord>> + '_ {
+        self.records.iter().filter(move |record| record.identifiers.contains(&id)).cloned().map(Ok)
+    }
+
+    fn identifier_count(&self, namespace: Option<NamespaceId>) -> ReadResult<u64> {
+        Ok(self.identifiers.iter().filter(|(ns, _)| namespace.is_none_or(|wanted| wanted == *ns)).count()
+            as u64)
+    }
+
+    fn person_count(&self) -> ReadResult<u64> {
+        Ok(self.persons.len() as u64)
+    }
+
+    fn household_count(&self) -> ReadResult<u64> {
+        Ok(1)
+    }
+
+    fn link_count(&self) -> ReadResult<u64> {
+        Ok(self.links.len() as u64)
+    }
+}
+
+const ANN: &str = "email:ann@example.com";
+
+#[test]
+fn the_examples_of_the_language_page_work() {
+    let store = Store::new();
+    let id = [("id", Value::from(ANN))];
+    for (text, expected) in [
+        (
+            "MATCH (i:Identifier {id: $id})-[:IDENTIFIES]->(p)<-[:IDENTIFIES]-(other) RETURN other.id ORDER BY other.id",
+            "'account:a1' | 'device:d1'",
+        ),
+        (
+            "MATCH (:email {value: 'ann@example.com'})-[:IDENTIFIES]->()-[:MEMBER_OF]->(h)<-[:MEMBER_OF]-(q) \
+             RETURN h.id, collect(q.id)",
+            "'h5' ['p3']",
+        ),
+        (
+            "MATCH (a:Identifier {id: $id})-[l:LINKED]-(b) WHERE l.weight >= 0.8 RETURN b.id, l.weight, l.sources \
+             ORDER BY l.weight DESC LIMIT 5",
+            "'account:a1' 0.9 ['crm', 'web']",
+        ),
+        (
+            "MATCH p = shortestPath((a {id: $id})-[:LINKED*..6]-(b {id: 'email:bob@example.com'})) \
+             RETURN [n IN nodes(p) | n.id], length(p)",
+            "['email:ann@example.com', 'address:1 High Street', 'email:bob@example.com'] 2",
+        ),
+        (
+            "MATCH (i:Identifier)-[:IDENTIFIES]->(p:Person) RETURN p.id, count(*) AS ids, count(DISTINCT i.namespace) \
+             ORDER BY ids DESC LIMIT 20",
+            "'p0' 3 3 | 'p3' 2 2",
+        ),
+        ("MATCH (p:Person)<-[:IDENTIFIES]-(i:account) WITH p, count(*) AS n WHERE n > 1 RETURN p.id, n", ""),
+        (
+            "MATCH (p:Person)<-[:IDENTIFIES]-(i)-[l:LINKED]-(j)-[:IDENTIFIES]->(q:Person) WHERE p.id < q.id \
+             RETURN p.id, q.id, max(l.weight), collect(DISTINCT l.held_back_by)",
+            "'p0' 'p3' 0.6 ['max_per_person(account)']",
+        ),
+        (
+            "UNWIND ['account:a2', 'account:nobody'] AS id \
+             OPTIONAL MATCH (i:Identifier {id: id})-[:IDENTIFIES]->(p) RETURN id, p.id",
+            "'account:a2' 'p3' | 'account:nobody' null",
+        ),
+        ("MATCH (d:device) WHERE d.shared RETURN d.id, d.degree ORDER BY d.degree DESC LIMIT 10", ""),
+    ] {
+        assert_eq!(store.shown(text, &id), expected, "{text}");
+    }
+}
+
+#[test]
+fn an_anchored_query_never_scans() {
+    let id =
+        [("id", Value::from(ANN)), ("ids", vec![Value::from(ANN), "account:a2".into(), Value::Null].into())];
+    for text in [
+        "MATCH (i {id: $id}) RETURN i.value",
+        "MATCH (i:Identifier {namespace: 'email', value: 'ann@example.com'}) RETURN i.id",
+        "MATCH (i:email {value: 'ann@example.com'}) RETURN i.id",
+        "MATCH (i:Identifier) WHERE i.id = $id RETURN i.id",
+        "MATCH (i) WHERE $id = i.id AND i.degree > 0 RETURN i.id",
+        "MATCH (i:Identifier) WHERE i.id IN $ids RETURN i.id",
+        "MATCH (p:Person {id: 'p0'})<-[:IDENTIFIES]-(i) RETURN i.id",
+        "MATCH (h:Household {id: 'h5'})<-[:MEMBER_OF]-(p)<-[:IDENTIFIES]-(i) RETURN i.id",
+        "MATCH (p:Person)<-[:IDENTIFIES]-(i {id: $id}) RETURN p.id",
+        "MATCH (q:Person)<-[:IDENTIFIES]-(b:email)-[:LINKED]-(a)<-[:LINKED*0..0]-({id: $id}) RETURN q.id",
+        "UNWIND $ids AS id MATCH (i {id: id}) RETURN i.id",
+        "MATCH p = shortestPath((a {id: $id})-[:LINKED*]-(b {id: 'account:a2'})) RETURN length(p)",
+    ] {
+        let store = Store::new();
+        store.with(text, &id).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(store.called("scan"), 0, "{text}");
+        assert!(store.called("links") + store.called("find") <= 12, "{text}: {:?}", store.calls);
+    }
+}
+
+#[test]
+fn two_anchors_meet_by_one_read_of_their_link() {
+    let store = Store::new();
+    let text = "MATCH (a {id: 'account:a1'})-[l:LINKED]-(b {id: 'device:d1'}) RETURN l.weight";
+    assert_eq!(store.shown(text, &[]), "0.8");
+    assert_eq!((store.called("links"), store.called("scan")), (0, 0));
+}
+
+#[test]
+fn a_limit_stops_the_work() {
+    let store = Store::new();
+    let rows = store.query("MATCH (i:Identifier) RETURN i.id LIMIT 2").unwrap();
+    assert_eq!((rows.len(), store.called("identifier")), (2, 2));
+}
+
+#[test]
+fn links_have_no_direction_and_come_once() {
+    let store = Store::new();
+    for (text, expected) in [
+        ("MATCH ()-[l:LINKED]-() RETURN count(l), count(DISTINCT l)", "12 6"),
+        ("MATCH ()-[l:LINKED]->() RETURN count(l)", "12"),
+        ("MATCH (:device)-[l:LINKED]->(b) RETURN b.id ORDER BY b.id", "'account:a1' | 'account:a2'"),
+        ("MATCH (:device)<-[l:LINKED]-(b:account) RETURN count(b)", "2"),
+        (
+            "MATCH (:account {value: 'a1'})-[l]-(x) RETURN labels(x), type(l) ORDER BY type(l), labels(x)[1]",
+            "['Person'] 'IDENTIFIES' | ['Identifier', 'device'] 'LINKED' | ['Identifier', 'email'] 'LINKED'",
+        ),
+        ("MATCH (a:device)-[l:LINKED]-(b) WITH l MATCH (x)-[l]->(y:device) RETURN count(*)", "2"),
+        (
+            "MATCH (a {id: 'device:d1'})-[:LINKED*2]-(b) RETURN b.id ORDER BY b.id",
+            "'email:ann@example.com' | 'email:bob@example.com'",
+        ),
+    ] {
+        assert_eq!(store.shown(text, &[]), expected, "{text}");
+    }
+}
+
+#[test]
+fn properties_are_those_of_the_page_and_the_attributes() {
+    let store = Store::new();
+    for (text, expected) in [
+        (
+            "MATCH (i {id: 'email:ann@example.com'}) RETURN i.namespace, i.degree, i.shared, i.first_seen, i.name, i.tier",
+            "'email' 2 false 2026-01-01T00:00:00Z 'Ann' 2.0",
+        ),
+        ("MATCH (p {id: 'p0'}) RETURN p.size, p.created_at, p.name", "3 2026-01-01T00:00:00Z 'Ann'"),
+        ("MATCH (h:Household) RETURN properties(h)", "{id: 'h5', size: 2}"),
+        (
+            "MATCH (:device)-[l:LINKED]-(:account {value: 'a2'}) RETURN l.conducts, l.held_back_by, l.count, keys(l)",
+            "true 'max_per_person(account)' 2 ['conducts', 'count', 'evidence', 'first_seen', 'held_back_by', \
+          'last_seen', 'sources', 'weight']",
+        ),
+        (
+            "MATCH ({id: 'email:ann@example.com'})-[l:LINKED]-(:account) RETURN [e IN l.evidence | e.source + '/' + \
+          coalesce(e.kind, '-')]",
+            "['web/login', 'crm/-']",
+        ),
+        ("MATCH (a:address)-[r:IDENTIFIES]->() RETURN r", ""),
+        (
+            "MATCH (:Person {id: 'p0'})-[r:MEMBER_OF]->() RETURN r.since, id(r)",
+            "2026-01-02T00:00:00Z 'p0 MEMBER_OF h5'",
+        ),
+        // A graph query compares as openCypher does; only verbs follow merges and normalise.
+        ("MATCH (p:Person {id: 'p9'}) RETURN p", ""),
+        ("MATCH (i {id: 'email:ANN@EXAMPLE.COM'}) RETURN i", ""),
+        ("MATCH (i:phone) RETURN i", ""),
+    ] {
+        assert_eq!(store.shown(text, &[]), expected, "{text}");
+    }
+}
+
+#[test]
+fn verbs_answer_in_tables() {
+    let store = Store::new();
+    let ann = "'p0' null 3 'h5' ['account:a1', 'device:d1', 'email:ann@example.com'] 2026-01-01T00:00:00Z";
+    for text in
+        ["PERSON email:'ANN@example.com'", "person 'email:ann@example.com';", "PERSON $who", "PERSON 'p0'"]
+    {
+        assert_eq!(store.shown(text, &[("who", "account:a1".into())]), ann, "{text}");
+    }
+    assert!(store.shown("PERSON 'p9'", &[]).starts_with("'p0' 'p9' 3"));
+    assert_eq!(
+        store.shown("HOUSEHOLD 'p3'", &[]),
+        "'h5' 'person' 'p0' 3 ['account:a1', 'device:d1', 'email:ann@example.com'] | \
+         'h5' 'person' 'p3' 2 ['account:a2', 'email:bob@example.com'] | \
+         'h5' 'identifier' 'address:1 High Street' null null"
+    );
+    assert_eq!(
+        store.shown("NEIGHBOURS device:'d1'", &[]),
+        "'account:a1' 'account' 'a1' 0.8 2 ['web'] 2026-01-01T00:00:00Z 2026-01-05T00:00:00Z true null true | \
+         'account:a2' 'account' 'a2' 0.6 2 ['web'] 2026-01-01T00:00:00Z 2026-01-05T00:00:00Z true \
+         'max_per_person(account)' false"
+    );
+    let profile = store.shown("PROFILE email:'ann@example.com'", &[]);
+    assert!(
+        profile.starts_with("'person' 'id' 'p0' 2026-01-01T00:00:00Z 2026-01-05T00:00:00Z ['web']"),
+        "{profile}"
+    );
+    assert!(
+        profile.contains("'record' 'crm' 'r1' 2026-01-01T00:00:00Z 2026-01-03T00:00:00Z ['crm']"),
+        "{profile}"
+    );
+    assert!(profile.contains("'attribute' 'name' 'Ann' null 2026-01-03T00:00:00Z ['crm']"), "{profile}");
+    assert_eq!(
+        store.shown(
+            "UNWIND ['p0', 'p3'] AS who CALL identity.person(who) YIELD person, size RETURN person, size",
+            &[]
+        ),
+        "'p0' 3 | 'p3' 2"
+    );
+}
+
+#[test]
+fn what_is_not_found_says_what_was_looked_for() {
+    let store = Store::new();
+    for (text, code, part) in [
+        ("PERSON email:'Zoe@Example.com'", "not-found", "`email:zoe@example.com` (the normal form of"),
+        ("PERSON account:'a9'", "not-found", "`account:a9` was never seen"),
+        ("PERSON 'p77'", "not-found", "no person `p77`"),
+        ("PERSON emial:'ann@example.com'", "unknown-namespace", "did you mean `email`?"),
+        ("PERSON account:'undefined'", "denied-value", "denied by"),
+        ("PERSON email:'nonsense'", "invalid-value", "no value of `email`"),
+        ("PERSON 'nonsense'", "invalid-identifier", "expected `namespace:value`"),
+        ("PERSON address:'1 High Street'", "no-person", "household scope"),
+        ("NEIGHBOURS 'p0'", "not-an-identifier", "links are between identifiers"),
+        ("PERSON $nobody", "unknown-parameter", "no parameter `$nobody`"),
+        ("MATCH (i:Identifer {id: 'x'}) RETURN i", "unknown-label", "did you mean `Identifier`?"),
+        ("MATCH (i:emial) RETURN i", "unknown-label", "did you mean `email`?"),
+        ("MATCH ()-[:LINKS]-() RETURN 1", "unknown-type", "did you mean `LINKED`?"),
+        ("MATCH (i:email) RETURN i.vlaue", "unknown-property", "did you mean `value`?"),
+        ("MATCH ()-[l:LINKED {wieght: 1}]-() RETURN l", "unknown-property", "did you mean `weight`?"),
+        ("CALL identity.persn('p0')", "unknown-procedure", "did you mean `identity.person`?"),
+    ] {
+        let error = store.query(text).expect_err(text);
+        assert_eq!(error.code(), code, "{error}");
+        assert!(error.to_string().contains(part), "{error}");
+    }
+}
+
+#[test]
+fn nodes_come_back_whole() {
+    let store = Store::new();
+    let rows = store.query("MATCH p = (:account {value: 'a1'})-[l:LINKED]-(:device) RETURN p, l").unwrap();
+    let [Value::Path(path), Value::Relationship(link)] = rows[0].as_slice() else { panic!("{rows:?}") };
+    assert_eq!(path.nodes()[0].data().labels, ["Identifier", "account"]);
+    assert_eq!(link.data().kind, "LINKED");
+    let mut ends = [link.data().start.as_str(), link.data().end.as_str()];
+    ends.sort_unstable();
+    assert_eq!(ends, ["account:a1", "device:d1"]);
+    assert_eq!(link.data().properties.get("weight"), Some(&Value::Float(0.8)));
+}
+
+#[test]
+fn explain_shows_the_plan_and_analyze_what_it_did() {
+    let store = Store::new();
+    let text = "MATCH (p:Person)<-[:IDENTIFIES]-(i {id: 'account:a1'}) RETURN p.id";
+    let rows = store.query(&format!("EXPLAIN {text}")).unwrap();
+    let steps: Vec<&str> = rows.iter().filter_map(|row| row[0].as_str()).collect();
+    assert_eq!(steps, ["Seek", "Filter", "Expand", "Project"]);
+    assert_eq!(store.called("find"), 0);
+    let rows = store.query(&format!("ANALYZE {text}")).unwrap();
+    assert_eq!(rows.iter().map(|row| row[3].clone()).collect::<Vec<_>>(), vec![Value::Int(1); 4]);
+    assert_eq!(rows[2][4], Value::Int(1));
+}
+
+#[test]
+fn expansions_are_limited_and_counted() {
+    let store = Store::new();
+    let limits = Limits { max_expansions: 5, ..Limits::default() };
+    let options = || Options { limits, ..Options::default() };
+    let mut rows =
+        prepare("MATCH (a)-[*]-(b) RETURN count(*)", &store, Params::new(), options()).unwrap().run();
+    let error = rows.next().unwrap().expect_err("too many");
+    assert_eq!((error.code(), rows.stats().expansions), ("limit-expansions", 5));
+    assert!(rows.next().is_none());
+    let mut rows = prepare("NEIGHBOURS device:'d1'", &store, Params::new(), options()).unwrap().run();
+    assert_eq!((rows.by_ref().count(), rows.stats().rows), (2, 2));
+}
+
+/// Every statement that the language's page shows must run.
+#[test]
+fn the_statements_of_the_documentation_run() {
+    let page = include_str!("../../../docs/language.md");
+    let ids: Value = vec![Value::from(ANN), "account:a2".into()].into();
+    let params =
+        [("id", ANN.into()), ("who", ANN.into()), ("ids", ids), ("a", ANN.into()), ("b", "device:d1".into())];
+    let blocks: Vec<&str> =
+        page.split("```query\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(blocks.len() > 12);
+    for block in blocks {
+        let mut store = Store::new();
+        store.names.add_namespace("phone").unwrap();
+        store.with(block, &params).unwrap_or_else(|error| panic!("{error}"));
+    }
+}
