@@ -1,0 +1,288 @@
+//! What the command line takes.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args, Parser, Subcommand, value_parser};
+
+use super::generate::GenerateArgs;
+use super::import::ImportArgs;
+use super::output::Format;
+use crate::config::{DEFAULT_PORT, ServeConfig};
+
+/// A graph-based identity store: who is who, and why
+#[derive(Debug, Parser)]
+#[command(
+    name = "kinfold",
+    version,
+    arg_required_else_help = true,
+    propagate_version = true,
+    after_help = "\
+First steps:
+  kinfold generate --persons 1000 --out demo
+  kinfold init --store ./store --schema demo/schema.toml
+  kinfold import --store ./store --mapping demo/mapping.toml demo/records.csv demo/links.csv
+  kinfold shell --store ./store
+
+Each command tells more: kinfold query --help"
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Init(InitArgs),
+    Import(ImportArgs),
+    Query(QueryArgs),
+    Shell(ShellArgs),
+    Serve(ServeArgs),
+    Stats(StatsArgs),
+    Check(CheckArgs),
+    Generate(GenerateArgs),
+}
+
+/// Make a store
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  kinfold init --store ./store
+  kinfold init --print-schema > schema.toml
+  kinfold init --store ./store --schema schema.toml
+
+The schema says which namespaces of identifiers there are, how their values are
+brought into one spelling, and what makes identifiers one person. It is kept in
+the store.")]
+pub(crate) struct InitArgs {
+    /// The directory to make the store in; it is made if it is not there
+    #[arg(long, value_name = "DIR", required_unless_present = "print_schema")]
+    pub(crate) store: Option<PathBuf>,
+    /// The schema [default: the built-in one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) schema: Option<PathBuf>,
+    /// Print the built-in schema, to start your own from
+    #[arg(long, conflicts_with_all = ["store", "schema"])]
+    pub(crate) print_schema: bool,
+}
+
+/// A store in a directory, or a server that has one.
+#[derive(Debug, Clone, Args)]
+#[command(group = ArgGroup::new("where").required(true).multiple(false).args(["store", "server"]))]
+pub(crate) struct TargetArgs {
+    /// The store's directory, read beside whoever writes to it
+    #[arg(long, value_name = "DIR")]
+    pub(crate) store: Option<PathBuf>,
+    /// The server's address, as http://127.0.0.1:7437
+    #[arg(long, value_name = "URL")]
+    pub(crate) server: Option<String>,
+}
+
+/// What one query may take.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct LimitArgs {
+    /// How long a query may run, in seconds [default: 30; a server's own limit holds as well]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) timeout: Option<f64>,
+    /// How many rows a query may return; more are an error
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
+    pub(crate) max_rows: Option<u64>,
+    /// How many nodes and relationships a query may take from the graph (with --store)
+    #[arg(long, value_name = "N", conflicts_with = "server", value_parser = value_parser!(u64).range(1..))]
+    pub(crate) max_expansions: Option<u64>,
+    /// How many MiB a query may hold in collected, sorted and grouped values (with --store)
+    #[arg(long, value_name = "MIB", conflicts_with = "server", value_parser = value_parser!(u64).range(1..=1 << 20))]
+    pub(crate) max_memory: Option<u64>,
+}
+
+/// Run one query and print its rows
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  kinfold query --store ./store \"PROFILE email:'ann@example.com'\"
+  kinfold query --store ./store --param id=email:ann@example.com --format json \\
+      'MATCH (i:Identifier {id: $id})-[:IDENTIFIES]->(p) RETURN p.id'
+  kinfold query --server http://127.0.0.1:7437 - < query.txt
+
+A parameter's value is what it is as JSON if it is JSON, and else a text:
+n=5 is a number, 'n=\"5\"' a text, 'ids=[\"a\", \"b\"]' a list, id=email:a@b.c a text.
+
+json is one object a row (JSON Lines). Times are RFC 3339 and lengths of time
+ISO 8601 strings; a node is {\"id\", \"labels\", \"properties\"}, a relationship
+{\"end\", \"properties\", \"start\", \"type\"}, a path {\"nodes\", \"relationships\"}.
+csv has a header; null is an empty field; lists, maps, nodes, relationships and
+paths are JSON in it.
+
+The exit status is 0, 1 if the query failed, 2 if its text is wrong.")]
+pub(crate) struct QueryArgs {
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+    /// How the rows are printed
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+    /// The value of a parameter, named without its $; once for each
+    #[arg(long = "param", value_name = "NAME=VALUE")]
+    pub(crate) params: Vec<String>,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+    /// The query; `-` reads it from standard input
+    #[arg(value_name = "TEXT")]
+    pub(crate) text: String,
+}
+
+/// Ask one query after another
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  kinfold shell --store ./store
+  kinfold shell --server http://127.0.0.1:7437 < queries.txt
+
+A query ends with a semicolon. Tab completes, \\help says what else there is.
+Queries can name people: the history is a file that only you can read
+($XDG_STATE_HOME/kinfold/history or ~/.local/state/kinfold/history), and
+--no-history keeps none.
+
+When standard input is no terminal, the queries are read from it, and the first
+that fails ends the shell with status 1.")]
+pub(crate) struct ShellArgs {
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+    /// How rows are printed; \format changes it
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+    /// The value of a parameter, named without its $; once for each
+    #[arg(long = "param", value_name = "NAME=VALUE")]
+    pub(crate) params: Vec<String>,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+    /// Keep no history
+    #[arg(long)]
+    pub(crate) no_history: bool,
+    /// Go on behind a query that fails; the status is 1 at the end all the same
+    #[arg(long)]
+    pub(crate) keep_going: bool,
+}
+
+/// Serve a store over gRPC
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  kinfold serve --store ./store
+  kinfold serve --store ./store --listen 127.0.0.1:0
+
+It prints `listening on http://ADDRESS` on standard output once it takes calls
+(with port 0 the system chooses the port), and logs to standard error as
+KINFOLD_LOG or RUST_LOG says (`debug`, `kinfold_server=trace`; `info` unless set).
+Interrupt or terminate it to end it: what is under way finishes first.
+
+Calls are neither encrypted nor authenticated. So it listens on this machine's
+own addresses alone, unless --insecure-public is given.")]
+pub(crate) struct ServeArgs {
+    /// The store's directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) store: PathBuf,
+    /// The address and port to listen on; a port alone is one of 127.0.0.1
+    #[arg(long, value_name = "ADDRESS", value_parser = address, default_value_t = ServeConfig::default().listen)]
+    pub(crate) listen: SocketAddr,
+    /// Listen where other machines can reach it: whoever does reads and writes everything
+    #[arg(long)]
+    pub(crate) insecure_public: bool,
+}
+
+/// Print what a store holds, counted
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  kinfold stats --store ./store
+  kinfold stats --server http://127.0.0.1:7437 --format json")]
+pub(crate) struct StatsArgs {
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+    /// How the figures are printed
+    #[arg(long, value_enum, default_value_t = StatsFormat::Table)]
+    pub(crate) format: StatsFormat,
+}
+
+/// How figures are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum StatsFormat {
+    /// A line a figure
+    Table,
+    /// One JSON object
+    Json,
+}
+
+/// Check a store: every table against every other, and who is who against a fresh resolution
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  kinfold check --store ./store
+
+It writes nothing and may run beside a server. It needs about 100 bytes of memory
+for each identifier and 80 for each link. The exit status is 0 if nothing is
+wrong, 1 if something is.")]
+pub(crate) struct CheckArgs {
+    /// The store's directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) store: PathBuf,
+}
+
+/// Seconds, above 0 and at most a year.
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if seconds > 0.0 && seconds <= 31_536_000.0 => Ok(seconds),
+        _ => Err("expected seconds above 0, as in 2.5".to_owned()),
+    }
+}
+
+/// `ADDRESS:PORT`, `localhost:PORT`, or a port alone.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let local = text.strip_prefix("localhost:").unwrap_or(text);
+    if let Ok(port) = local.parse::<u16>() {
+        return Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    }
+    text.parse().map_err(|_| {
+        format!("expected an address and a port, as in 127.0.0.1:{DEFAULT_PORT} or [::1]:{DEFAULT_PORT}")
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_an_example() {
+        for command in Cli::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let line = format!("  kinfold {} ", command.get_name());
+            assert!(help.starts_with("Example") && help.contains(&line), "{}", command.get_name());
+        }
+    }
+
+    #[test]
+    fn addresses_and_seconds() {
+        for (text, expected) in [
+            ("127.0.0.1:0", "127.0.0.1:0"),
+            ("localhost:80", "127.0.0.1:80"),
+            ("7000", "127.0.0.1:7000"),
+            ("[::1]:7000", "[::1]:7000"),
+        ] {
+            assert_eq!(address(text).unwrap().to_string(), expected);
+        }
+        for text in ["", "host", "127.0.0.1", "127.0.0.1:99999", "::1", "http://127.0.0.1:1"] {
+            assert!(address(text).is_err(), "{text}");
+        }
+        assert_eq!(seconds("2.5"), Ok(2.5));
+        for text in ["0", "-1", "nan", "inf", "1e99", "x"] {
+            assert!(seconds(text).is_err(), "{text}");
+        }
+    }
+}

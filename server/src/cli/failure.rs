@@ -1,0 +1,229 @@
+//! Why a command failed: one message for standard error, and the exit status.
+
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use kinfold_engine::OpenError;
+use kinfold_engine::read::ReadError;
+use kinfold_engine::schema::SchemaError;
+use kinfold_query::{ErrorKind, QueryError};
+use tonic::Code;
+
+use super::import::{MappingError, UsageError};
+use crate::client::ClientError;
+use crate::config::ConfigError;
+
+/// What the exit status says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Status {
+    /// Whoever read the output went away: nobody misses anything. Status 0.
+    Quiet,
+    /// Something failed. Status 1.
+    Failed,
+    /// The command line, a schema, a mapping or a query is wrong. Status 2.
+    Usage,
+}
+
+/// Why a command failed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    status: Status,
+    text: String,
+}
+
+impl Failure {
+    /// Something failed.
+    pub(crate) fn failed(text: impl Into<String>) -> Self {
+        Self { status: Status::Failed, text: text.into() }
+    }
+
+    /// The user's words are wrong.
+    pub(crate) fn usage(text: impl Into<String>) -> Self {
+        Self { status: Status::Usage, text: text.into() }
+    }
+
+    /// What the exit status says.
+    pub(crate) fn status(&self) -> Status {
+        self.status
+    }
+
+    /// The same with a word on where it happened in front.
+    pub(crate) fn at(self, place: impl fmt::Display) -> Self {
+        let text = if self.keeps_its_form() {
+            format!("{place}:\n{}", self.text)
+        } else {
+            format!("{place}: {}", self.text)
+        };
+        Self { text, ..self }
+    }
+
+    /// Errors of queries say `error[code]` themselves.
+    fn keeps_its_form(&self) -> bool {
+        self.text.starts_with("error[")
+    }
+
+    /// Writes the message to standard error.
+    pub(crate) fn report(&self) {
+        if self.status == Status::Quiet {
+            return;
+        }
+        let head = if self.keeps_its_form() { "" } else { "error: " };
+        let (head, tail) = match (styled(&io::stderr()), head) {
+            (true, "error: ") => ("\x1b[1;31merror:\x1b[0m ", self.text.as_str()),
+            _ => (head, self.text.as_str()),
+        };
+        // Where standard error is closed, the exit status is all there is to say.
+        let _ = writeln!(io::stderr().lock(), "{head}{tail}");
+    }
+
+    /// The exit status.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        match self.status {
+            Status::Quiet => ExitCode::SUCCESS,
+            Status::Failed => ExitCode::from(1),
+            Status::Usage => ExitCode::from(2),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Whether a stream is a terminal that takes colours.
+pub(crate) fn styled(stream: &impl IsTerminal) -> bool {
+    let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let able = std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+    wanted && able && stream.is_terminal()
+}
+
+impl From<io::Error> for Failure {
+    /// What cannot be written to standard output.
+    fn from(error: io::Error) -> Self {
+        let status = if error.kind() == io::ErrorKind::BrokenPipe { Status::Quiet } else { Status::Failed };
+        Self { status, text: format!("cannot write to standard output: {error}") }
+    }
+}
+
+impl From<QueryError> for Failure {
+    /// As over gRPC: what the text asks is at fault, or what came of it.
+    fn from(error: QueryError) -> Self {
+        match error.kind() {
+            ErrorKind::Cancelled => Self::failed("the query was cancelled"),
+            ErrorKind::Runtime if matches!(error.code(), "unknown-identifier" | "not-found") => {
+                Self::failed(error.to_string())
+            }
+            ErrorKind::Syntax | ErrorKind::Binding | ErrorKind::Type | ErrorKind::Runtime => {
+                Self::usage(error.to_string())
+            }
+            ErrorKind::Limit { .. } | ErrorKind::Storage => Self::failed(error.to_string()),
+        }
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        let text = error.to_string();
+        match error {
+            ClientError::Url { .. } | ClientError::Parameter { .. } => Self::usage(text),
+            ClientError::Refused { code: Code::InvalidArgument, .. } => Self::usage(text),
+            ClientError::Refused { code: Code::Cancelled, .. } => Self::failed("the query was cancelled"),
+            ClientError::Refused { .. }
+            | ClientError::Unreachable { .. }
+            | ClientError::NotKinfold { .. }
+            | ClientError::Contract { .. } => Self::failed(text),
+        }
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        Self::failed(error.to_string())
+    }
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        Self::failed(error.to_string())
+    }
+}
+
+impl From<SchemaError> for Failure {
+    fn from(error: SchemaError) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        let broken_pipe = error
+            .chain()
+            .filter_map(|cause| cause.downcast_ref::<io::Error>())
+            .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe);
+        let usage = error.downcast_ref::<UsageError>().is_some()
+            || error.downcast_ref::<MappingError>().is_some()
+            || error.downcast_ref::<ConfigError>().is_some();
+        let status = match (broken_pipe, usage) {
+            (true, _) => Status::Quiet,
+            (false, true) => Status::Usage,
+            (false, false) => Status::Failed,
+        };
+        match error.downcast::<Failure>() {
+            Ok(failure) => failure,
+            Err(error) => Self { status, text: format!("{error:#}") },
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn refused(code: Code) -> Status {
+        Failure::from(ClientError::Refused { code, reason: String::new(), message: "no".into() }).status()
+    }
+
+    #[test]
+    fn wrong_words_and_failures_differ() {
+        assert_eq!(refused(Code::InvalidArgument), Status::Usage);
+        assert_eq!(refused(Code::NotFound), Status::Failed);
+        assert_eq!(refused(Code::ResourceExhausted), Status::Failed);
+        let wrong = kinfold_query::parse("MATCH", &kinfold_query::Limits::default()).unwrap_err();
+        assert_eq!(Failure::from(wrong).status(), Status::Usage);
+        let schema = kinfold_engine::schema::Schema::parse("[person]\nthreshold = 2", "s.toml").unwrap_err();
+        assert_eq!(Failure::from(schema).status(), Status::Usage);
+        assert_eq!(Failure::from(OpenError::NotFound { path: "x".into() }).status(), Status::Failed);
+        assert_eq!(Failure::from(anyhow::Error::from(UsageError("x".into()))).status(), Status::Usage);
+        assert_eq!(Failure::from(anyhow::anyhow!("x")).status(), Status::Failed);
+    }
+
+    #[test]
+    fn a_failure_keeps_its_status_on_the_way_through_anyhow() {
+        let wrapped = anyhow::Error::from(Failure::usage("the words"));
+        let back = Failure::from(wrapped);
+        assert_eq!((back.status(), back.to_string().as_str()), (Status::Usage, "the words"));
+    }
+
+    #[test]
+    fn a_reader_that_went_away_is_no_failure() {
+        let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
+        assert_eq!(Failure::from(gone()).status(), Status::Quiet);
+        let wrapped = anyhow::Error::from(gone()).context("cannot write the summary to standard output");
+        assert_eq!(Failure::from(wrapped).status(), Status::Quiet);
+        assert_eq!(Failure::from(io::Error::other("disk full")).status(), Status::Failed);
+    }
+
+    #[test]
+    fn a_place_goes_before_the_message() {
+        let plain = Failure::failed("no luck").at("line 3");
+        assert_eq!(plain.to_string(), "line 3: no luck");
+        let located = Failure::usage("error[syntax] at 1:1: no").at("line 3");
+        assert_eq!(located.to_string(), "line 3:\nerror[syntax] at 1:1: no");
+    }
+}

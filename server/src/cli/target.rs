@@ -1,0 +1,407 @@
+//! The two ways to a store: its directory, and a server that has it open.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use kinfold_engine::read::Read as _;
+use kinfold_engine::{OpenOptions, Store};
+use kinfold_query::graph::Vocabulary;
+use kinfold_query::{Limits, Names, Options, Params, prepare};
+use tokio::runtime::Runtime;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::args::{LimitArgs, TargetArgs};
+use super::failure::Failure;
+use super::output::{Answer, Figures};
+use crate::client::{Client, ClientError};
+
+/// What one query may take; what is not set is the store's or the server's own to say.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct RunLimits {
+    timeout: Option<Duration>,
+    max_rows: Option<u64>,
+    max_expansions: Option<u64>,
+    max_memory_bytes: Option<usize>,
+}
+
+impl RunLimits {
+    /// As the command line says.
+    pub(crate) fn of(args: &LimitArgs) -> Self {
+        Self {
+            timeout: args.timeout.map(Duration::from_secs_f64),
+            max_rows: args.max_rows,
+            max_expansions: args.max_expansions,
+            max_memory_bytes: args.max_memory.map(|mib| usize::try_from(mib << 20).unwrap_or(usize::MAX)),
+        }
+    }
+
+    fn apply(&self, limits: Limits) -> Limits {
+        Limits {
+            deadline: self.timeout.or(limits.deadline),
+            max_rows: self.max_rows.unwrap_or(limits.max_rows),
+            max_expansions: self.max_expansions.unwrap_or(limits.max_expansions),
+            max_memory_bytes: self.max_memory_bytes.unwrap_or(limits.max_memory_bytes),
+            ..limits
+        }
+    }
+}
+
+/// A query with what it needs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Question<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) params: &'a Params,
+    pub(crate) limits: &'a RunLimits,
+}
+
+/// Calls a running query off; clones are the same.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Interrupt {
+    flag: Arc<AtomicBool>,
+    notify: Arc<Notify>,
+}
+
+impl Interrupt {
+    /// Calls off what runs.
+    pub(crate) fn raise(&self) {
+        self.flag.store(true, Ordering::Relaxed);
+        self.notify.notify_waiters();
+    }
+
+    /// Forgets what was called off; comes before the next query.
+    pub(crate) fn reset(&self) {
+        self.flag.store(false, Ordering::Relaxed);
+    }
+
+    async fn raised(&self) {
+        let notified = self.notify.notified();
+        tokio::pin!(notified);
+        // Waiting begins before the flag is looked at, so that nothing falls between the two.
+        notified.as_mut().enable();
+        if !self.flag.load(Ordering::Relaxed) {
+            notified.await;
+        }
+    }
+}
+
+/// Where queries go.
+pub(crate) enum Target {
+    /// A store's directory, open for reading.
+    Store(LocalStore),
+    /// A server.
+    Server(RemoteServer),
+}
+
+/// A store's directory; the state is the one at the moment of opening.
+pub(crate) struct LocalStore {
+    directory: PathBuf,
+    store: Store,
+}
+
+/// A connection to a server. Its runtime has a thread of its own, which answers
+/// the server's signs of life while nobody asks anything.
+pub(crate) struct RemoteServer {
+    client: Client,
+    runtime: Runtime,
+}
+
+impl Target {
+    /// Opens the store, or connects to the server.
+    pub(crate) fn open(args: &TargetArgs) -> Result<Self, Failure> {
+        match (&args.store, &args.server) {
+            (Some(directory), _) => LocalStore::open(directory).map(Self::Store),
+            (None, Some(url)) => RemoteServer::connect(url).map(Self::Server),
+            (None, None) => Err(Failure::usage("say where the store is: --store DIR or --server URL")),
+        }
+    }
+
+    /// Runs a query: the answer gets the columns, then row after row. The caller
+    /// ends the answer, which may have had rows before an error.
+    pub(crate) fn ask(
+        &self,
+        question: &Question<'_>,
+        interrupt: &Interrupt,
+        answer: &mut dyn Answer,
+    ) -> Result<(), Failure> {
+        match self {
+            Self::Store(store) => store.ask(question, interrupt, answer),
+            Self::Server(server) => server.runtime.block_on(server.ask(question, interrupt, answer)),
+        }
+    }
+
+    /// What the store holds, counted.
+    pub(crate) fn figures(&self) -> Result<Figures, Failure> {
+        match self {
+            Self::Store(store) => store.figures(),
+            Self::Server(server) => server.figures(),
+        }
+    }
+
+    /// The names that completion offers.
+    pub(crate) fn names(&self) -> Result<Names, Failure> {
+        match self {
+            Self::Store(store) => Ok(Names::of(&store.store.snapshot())),
+            Self::Server(server) => {
+                let namespaces = server.figures()?.namespaces.into_iter().map(|(name, _)| name);
+                Ok(vocabulary(namespaces).into())
+            }
+        }
+    }
+
+    /// The schema's text; `None` where a server does not tell it.
+    pub(crate) fn schema(&self) -> Option<String> {
+        match self {
+            Self::Store(store) => Some(store.store.snapshot().schema().text().to_owned()),
+            Self::Server(_) => None,
+        }
+    }
+
+    /// Reads what was written since a directory was opened; a server always does.
+    pub(crate) fn refresh(&mut self) -> Result<(), Failure> {
+        if let Self::Store(store) = self {
+            *store = LocalStore::open(&store.directory)?;
+        }
+        Ok(())
+    }
+
+    /// The directory or the address.
+    pub(crate) fn shown(&self) -> String {
+        match self {
+            Self::Store(store) => store.directory.display().to_string(),
+            Self::Server(server) => server.client.url().to_owned(),
+        }
+    }
+
+    /// The sequence number of the state that a directory was opened at; `None` for a server.
+    pub(crate) fn opened_at(&self) -> Option<u64> {
+        match self {
+            Self::Store(store) => Some(store.store.snapshot().seq().get()),
+            Self::Server(_) => None,
+        }
+    }
+}
+
+/// Says what is wrong with a directory that holds no store, where the engine would only say that there is none.
+pub(crate) fn look_at(directory: &Path) -> Result<(), Failure> {
+    let shown = directory.display();
+    match std::fs::read_dir(directory) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(Failure::failed(format!(
+            "`{shown}` is a file; a store is a directory, as `kinfold init` makes it"
+        ))),
+        // The engine says how to make one.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Failure::failed(format!("cannot read the directory `{shown}`: {error}"))),
+    }
+}
+
+impl LocalStore {
+    fn open(directory: &Path) -> Result<Self, Failure> {
+        look_at(directory)?;
+        let options = OpenOptions { read_only: true, ..OpenOptions::default() };
+        Ok(Self { directory: directory.to_owned(), store: Store::open(directory, options)? })
+    }
+
+    fn ask(
+        &self,
+        question: &Question<'_>,
+        interrupt: &Interrupt,
+        answer: &mut dyn Answer,
+    ) -> Result<(), Failure> {
+        let snapshot = self.store.snapshot();
+        let options = Options {
+            limits: question.limits.apply(Limits::default()),
+            cancel: Some(Arc::clone(&interrupt.flag)),
+            ..Options::default()
+        };
+        let prepared = prepare(question.text, &snapshot, question.params.clone(), options)?;
+        answer.columns(prepared.columns())?;
+        for row in prepared.run() {
+            answer.row(&row?)?;
+        }
+        Ok(())
+    }
+
+    fn figures(&self) -> Result<Figures, Failure> {
+        let stats = self.store.stats()?;
+        Ok(Figures {
+            sequence: stats.seq.get(),
+            persons: stats.persons,
+            households: stats.households,
+            namespaces: sorted(stats.identifiers),
+            links: stats.links,
+            held_back: stats.held_back,
+            records: stats.records,
+            observations: stats.observations,
+            sources: sorted(stats.sources),
+            denied: sorted(stats.denied),
+            bytes_on_disk: stats.disk_bytes,
+        })
+    }
+}
+
+impl RemoteServer {
+    fn connect(url: &str) -> Result<Self, Failure> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::failed(format!("cannot start: {error}")))?;
+        let client = runtime.block_on(Client::connect(url))?;
+        Ok(Self { client, runtime })
+    }
+
+    async fn ask(
+        &self,
+        question: &Question<'_>,
+        interrupt: &Interrupt,
+        answer: &mut dyn Answer,
+    ) -> Result<(), Failure> {
+        let deadline = question.limits.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let late = async {
+            match deadline {
+                Some(deadline) => tokio::time::sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        // Whichever of the two comes first drops the call, and the server hears of it.
+        tokio::select! {
+            outcome = self.rows(question, answer) => outcome,
+            () = interrupt.raised() => Err(Failure::failed("the query was cancelled")),
+            () = late => {
+                let timeout = question.limits.timeout.unwrap_or_default();
+                Err(Failure::failed(format!(
+                    "the query ran longer than its deadline of {timeout:?}; narrow it, or allow more with --timeout"
+                )))
+            }
+        }
+    }
+
+    async fn rows(&self, question: &Question<'_>, answer: &mut dyn Answer) -> Result<(), Failure> {
+        let mut rows = self.client.query(question.text, question.params).await?;
+        answer.columns(rows.columns())?;
+        let mut count = 0;
+        while let Some(row) = rows.next_row().await? {
+            count += 1;
+            if let Some(most) = question.limits.max_rows
+                && count > most
+            {
+                return Err(Failure::failed(format!(
+                    "the query has more than {most} rows (limit max_rows); add LIMIT, or allow more with --max-rows"
+                )));
+            }
+            answer.row(&row)?;
+        }
+        Ok(())
+    }
+
+    fn figures(&self) -> Result<Figures, Failure> {
+        let stats =
+            self.runtime.block_on(self.client.stats()).map_err(|error: ClientError| Failure::from(error))?;
+        Ok(Figures {
+            sequence: stats.sequence,
+            persons: stats.persons,
+            households: stats.households,
+            namespaces: sorted(
+                stats.namespaces.into_iter().map(|it| (it.namespace, it.identifiers)).collect(),
+            ),
+            links: stats.links,
+            held_back: stats.held_back_links,
+            records: stats.records,
+            observations: stats.observations,
+            sources: sorted(stats.sources.into_iter().map(|it| (it.source, it.observations)).collect()),
+            denied: sorted(stats.denied.into_iter().map(|it| (it.source, it.namespace, it.count)).collect()),
+            bytes_on_disk: stats.bytes_on_disk,
+        })
+    }
+}
+
+/// The names of every store, for one that is behind a server, with its namespaces.
+fn vocabulary(namespaces: impl Iterator<Item = String>) -> Vocabulary {
+    let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<String>>();
+    let mut labels = owned(&["Identifier", "Person", "Household"]);
+    labels.extend(namespaces);
+    Vocabulary {
+        labels,
+        types: owned(&["LINKED", "IDENTIFIES", "MEMBER_OF"]),
+        node_properties: owned(&[
+            "id",
+            "namespace",
+            "value",
+            "first_seen",
+            "last_seen",
+            "degree",
+            "shared",
+            "size",
+            "created_at",
+        ]),
+        relationship_properties: owned(&[
+            "weight",
+            "count",
+            "first_seen",
+            "last_seen",
+            "sources",
+            "evidence",
+            "conducts",
+            "held_back_by",
+            "since",
+        ]),
+        procedures: owned(&[
+            "identity.profile",
+            "identity.person",
+            "identity.household",
+            "identity.neighbours",
+        ]),
+    }
+}
+
+fn sorted<T: Ord>(mut items: Vec<T>) -> Vec<T> {
+    items.sort();
+    items
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use kinfold_engine::schema::Schema;
+    use kinfold_query::IdentityGraph;
+    use kinfold_query::graph::Graph;
+
+    use super::*;
+
+    /// A server is asked for its namespaces alone, so the rest of the names is written down here as well.
+    #[test]
+    fn the_names_behind_a_server_are_those_of_a_store() {
+        let store = Store::in_memory(Schema::built_in()).unwrap();
+        let snapshot = store.snapshot();
+        let known = IdentityGraph::new(&snapshot).vocabulary();
+        let namespaces = store.stats().unwrap().identifiers.into_iter().map(|(name, _)| name);
+        let ours = vocabulary(namespaces);
+        let set = |names: &[String]| names.iter().cloned().collect::<BTreeSet<_>>();
+        assert_eq!(set(&ours.labels), set(&known.labels));
+        assert_eq!(set(&ours.types), set(&known.types));
+        assert_eq!(set(&ours.node_properties), set(&known.node_properties));
+        assert_eq!(set(&ours.relationship_properties), set(&known.relationship_properties));
+        assert_eq!(set(&ours.procedures), set(&known.procedures));
+    }
+
+    #[tokio::test]
+    async fn an_interrupt_is_seen_before_and_while_waiting() {
+        let interrupt = Interrupt::default();
+        let other = interrupt.clone();
+        let waiting = tokio::spawn(async move { other.raised().await });
+        tokio::task::yield_now().await;
+        interrupt.raise();
+        waiting.await.unwrap();
+        interrupt.raised().await;
+        interrupt.reset();
+        let none = tokio::time::timeout(Duration::from_millis(20), interrupt.raised()).await;
+        assert!(none.is_err());
+    }
+}

@@ -1,0 +1,215 @@
+//! `IngestService`.
+
+use std::pin::Pin;
+
+use kinfold_engine::write::{Receipt, Rejection, WriteError};
+use kinfold_proto::v1;
+use kinfold_proto::v1::ingest_service_server::IngestService;
+use kinfold_proto::v1::observe_stream_response::Outcome;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::call::{App, client_timeout};
+use super::error::CallError;
+use super::from_proto::{self, Admitted};
+use super::status::{batch_error, status};
+use super::to_proto;
+
+/// Takes in what sources have seen.
+pub(crate) struct Ingest(pub(crate) App);
+
+const MAYBE_WRITTEN: &str =
+    "; the batch may be written all the same: send it again under the same request_id";
+
+/// How many answers wait for the client to read them.
+const ANSWERS: usize = 16;
+
+#[tonic::async_trait]
+impl IngestService for Ingest {
+    async fn observe(
+        &self,
+        request: Request<v1::ObserveRequest>,
+    ) -> Result<Response<v1::ObserveResponse>, Status> {
+        let (metadata, _, request) = request.into_parts();
+        self.0
+            .unary(&metadata, MAYBE_WRITTEN, async {
+                let Admitted { batch, places, refused } =
+                    from_proto::batch(request.request_id, request.observations)?;
+                let (done, outcome) = oneshot::channel();
+                let settle = move |outcome| {
+                    // Nobody listens any more if the call was given up; the batch stays written.
+                    let _ = done.send(outcome);
+                };
+                self.0.submit(batch, Box::new(settle)).await?;
+                let receipt = outcome.await.unwrap_or(Err(WriteError::Closed))?;
+                let receipt = Some(to_proto::receipt(receipt, &places, refused));
+                Ok(v1::ObserveResponse { receipt })
+            })
+            .await
+    }
+
+    type ObserveStreamStream = Pin<Box<dyn Stream<Item = Result<v1::ObserveStreamResponse, Status>> + Send>>;
+
+    async fn observe_stream(
+        &self,
+        request: Request<Streaming<v1::ObserveStreamRequest>>,
+    ) -> Result<Response<Self::ObserveStreamStream>, Status> {
+        let timeout = client_timeout(request.metadata()).map_err(|error| status(&error.into()))?;
+        let deadline = timeout.map(|after| (Instant::now() + after, after));
+        let (answers, out) = mpsc::channel(ANSWERS);
+        let window = self.0.config().max_batches_in_flight;
+        let (settle, settled) = mpsc::channel(window);
+        let stream = Batches { app: self.0.clone(), answers, settle, settled, window, waiting: 0 };
+        tokio::spawn(stream.serve(request.into_inner(), deadline));
+        Ok(Response::new(Box::pin(ReceiverStream::new(out))))
+    }
+}
+
+/// What the store said of one batch of a stream, with what its answer needs besides.
+struct Settled {
+    batch_id: u64,
+    places: Vec<u32>,
+    refused: Vec<Rejection>,
+    outcome: Result<Receipt, WriteError>,
+}
+
+/// Sends what it holds when it is dropped.
+struct Promise {
+    settle: mpsc::Sender<Settled>,
+    settled: Option<Settled>,
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        if let Some(settled) = self.settled.take() {
+            // There is room for every batch that waits; if the stream is gone, nobody does.
+            let _ = self.settle.try_send(settled);
+        }
+    }
+}
+
+/// One stream of batches.
+struct Batches {
+    app: App,
+    answers: mpsc::Sender<Result<v1::ObserveStreamResponse, Status>>,
+    /// Holds as many as may wait, so that the writing thread never waits for a client.
+    settle: mpsc::Sender<Settled>,
+    settled: mpsc::Receiver<Settled>,
+    window: usize,
+    /// Batches that were read and not yet answered.
+    waiting: usize,
+}
+
+/// The client reads no more answers.
+struct Gone;
+
+impl Batches {
+    /// Reads batches and answers them until the client ends, something fails or
+    /// the server stops; what was read by then is still answered.
+    async fn serve(
+        mut self,
+        mut requests: Streaming<v1::ObserveStreamRequest>,
+        deadline: Option<(Instant, std::time::Duration)>,
+    ) {
+        let stopping = self.app.stopping().clone();
+        let answers = self.answers.clone();
+        let late = async move {
+            match deadline {
+                Some((at, after)) => {
+                    tokio::time::sleep_until(at).await;
+                    CallError::Deadline { after, hint: MAYBE_WRITTEN }
+                }
+                None => std::future::pending().await,
+            }
+        };
+        tokio::pin!(late);
+        let mut reading = true;
+        let mut failure = None;
+        while reading || self.waiting > 0 {
+            let step = tokio::select! {
+                // Held by `self.settle`, the channel never ends.
+                Some(settled) = self.settled.recv() => self.answer(settled).await,
+                message = requests.message(), if reading && self.waiting < self.window => match message {
+                    Ok(Some(request)) => self.take(request).await,
+                    Ok(None) => {
+                        reading = false;
+                        Ok(None)
+                    }
+                    Err(status) => Ok(Some(status)),
+                },
+                () = stopping.cancelled(), if reading => Ok(Some(status(&CallError::ShuttingDown))),
+                late = &mut late, if reading => Ok(Some(status(&late))),
+                () = answers.closed() => return,
+            };
+            match step {
+                Ok(None) => {}
+                Ok(Some(status)) => {
+                    reading = false;
+                    // The first failure is the cause; what follows is its echo.
+                    failure.get_or_insert(status);
+                }
+                Err(Gone) => return,
+            }
+        }
+        if let Some(status) = failure {
+            // Whoever is gone misses nothing.
+            let _ = answers.send(Err(status)).await;
+        }
+    }
+
+    /// Queues a batch. A failure that ends the stream is given back.
+    async fn take(&mut self, request: v1::ObserveStreamRequest) -> Result<Option<Status>, Gone> {
+        let batch_id = request.batch_id;
+        self.waiting += 1;
+        let Admitted { batch, places, refused } =
+            match from_proto::batch(request.request_id, request.observations) {
+                Ok(admitted) => admitted,
+                Err(error) => {
+                    let nothing = Settled { batch_id, places: vec![], refused: vec![], outcome: Err(error) };
+                    return self.answer(nothing).await;
+                }
+            };
+        // Called or, if the writing thread has failed, dropped: the batch is settled either way.
+        let closed = Settled { batch_id, places, refused, outcome: Err(WriteError::Closed) };
+        let mut promise = Promise { settle: self.settle.clone(), settled: Some(closed) };
+        let done = move |outcome| {
+            if let Some(settled) = &mut promise.settled {
+                settled.outcome = outcome;
+            }
+        };
+        match self.app.submit(batch, Box::new(done)).await {
+            Ok(()) => Ok(None),
+            Err(error) => {
+                self.waiting -= 1;
+                Ok(Some(status(&error)))
+            }
+        }
+    }
+
+    /// Answers a batch. A failure that ends the stream is given back.
+    async fn answer(&mut self, settled: Settled) -> Result<Option<Status>, Gone> {
+        self.waiting = self.waiting.saturating_sub(1);
+        let Settled { batch_id, places, refused, outcome } = settled;
+        let outcome = match outcome {
+            Ok(receipt) => Outcome::Receipt(to_proto::receipt(receipt, &places, refused)),
+            // The batch is at fault.
+            Err(
+                error @ (WriteError::TooLarge { .. }
+                | WriteError::RequestId { .. }
+                | WriteError::RequestReused { .. }),
+            ) => Outcome::Error(batch_error(error)),
+            // The store is, and will be for the next batch too.
+            Err(
+                error @ (WriteError::ReadOnly
+                | WriteError::Closed
+                | WriteError::Read(_)
+                | WriteError::Storage(_)),
+            ) => return Ok(Some(status(&error.into()))),
+        };
+        let answer = v1::ObserveStreamResponse { batch_id, outcome: Some(outcome) };
+        self.answers.send(Ok(answer)).await.map(|()| None).map_err(|_| Gone)
+    }
+}
