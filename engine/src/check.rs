@@ -8,7 +8,7 @@ use hashbrown::{HashMap, HashSet};
 use crate::codec::{
     DictionaryRow, HomeRow, HouseholdHead, HouseholdIdRow, HouseholdMemberRow, IdentifierRow, KeyBytes,
     KeyRingRow, LinkKey, LinkRow, Owner, OwnerRow, PersonChunk, PersonHead, PersonIdRow, RecordRow,
-    ResidentRow, Row, StoredHold, Table, time,
+    RequestRow, ResidentRow, Row, StoredHold, Table, time,
 };
 use crate::model::{
     HeldBackBy, HouseholdId, HouseholdKey, HouseholdMember, IdentifierId, NamespaceId, PersonId, PersonKey,
@@ -82,6 +82,8 @@ pub fn check(snapshot: &Snapshot) -> ReadResult<CheckReport> {
     check.homes(&identifiers, &owners, &links, &homes)?;
     check.households(&owners, &links, &homes, &persons)?;
     check.records(&identifiers)?;
+    check.each::<RequestRow>(|_, _, _| {})?;
+    check.metadata()?;
     check.counters(&identifiers, &links, &persons);
     Ok(check.report)
 }
@@ -117,6 +119,16 @@ impl Check<'_> {
                 Err(ReadError::Corrupt { detail, .. }) => self.problem(R::TABLE, detail),
                 Err(error) => return Err(error),
             }
+        }
+        Ok(())
+    }
+
+    /// Reads the metadata to its end: what opening needs of it was read, older versions of it were not.
+    fn metadata(&mut self) -> ReadResult<()> {
+        match self.snapshot.state.view.read_through(Table::Meta) {
+            Ok(rows) => self.report.rows += rows,
+            Err(ReadError::Corrupt { detail, .. }) => self.problem(Table::Meta, detail),
+            Err(error) => return Err(error),
         }
         Ok(())
     }

@@ -143,8 +143,8 @@ pub(crate) trait Row: Sized + Clone + PartialEq {
 
     fn key_bytes(key: Self::Key) -> KeyBytes;
     fn read_key(bytes: &[u8]) -> Option<Self::Key>;
-    fn encode(&self, key: Self::Key, out: &mut Vec<u8>);
-    fn decode(key: &[u8], bytes: &[u8]) -> Result<Self, BadValue>;
+    fn encode_row(&self, key: Self::Key, out: &mut Vec<u8>);
+    fn decode_row(key: &[u8], bytes: &[u8]) -> Result<Self, BadValue>;
 }
 
 fn checksum(table: Table, key: &[u8], value: &[u8]) -> [u8; CHECKSUM_BYTES] {
@@ -212,11 +212,11 @@ macro_rules! row {
                 reader.0.is_empty().then_some(key)
             }
 
-            fn encode(&self, key: Self::Key, out: &mut Vec<u8>) {
+            fn encode_row(&self, key: Self::Key, out: &mut Vec<u8>) {
                 encode_value(Self::TABLE, Self::key_bytes(key).as_slice(), self, out);
             }
 
-            fn decode(key: &[u8], bytes: &[u8]) -> Result<Self, BadValue> {
+            fn decode_row(key: &[u8], bytes: &[u8]) -> Result<Self, BadValue> {
                 decode_value(Self::TABLE, key, bytes)
             }
         }
@@ -673,8 +673,8 @@ mod tests {
             let bytes = LinkRow::key_bytes(key);
             prop_assert_eq!(LinkRow::read_key(bytes.as_slice()), Some(key));
             let mut value = Vec::new();
-            row.encode(key, &mut value);
-            prop_assert_eq!(LinkRow::decode(bytes.as_slice(), &value).map_err(|e| e.0), Ok(row));
+            row.encode_row(key, &mut value);
+            prop_assert_eq!(LinkRow::decode_row(bytes.as_slice(), &value).map_err(|e| e.0), Ok(row));
         }
 
         #[test]
@@ -687,16 +687,16 @@ mod tests {
         fn a_flipped_bit_is_noticed((key, row) in links(), at in any::<proptest::sample::Index>(), bit in 0..8u32) {
             let bytes = LinkRow::key_bytes(key);
             let mut value = Vec::new();
-            row.encode(key, &mut value);
+            row.encode_row(key, &mut value);
             let at = at.index(value.len());
             value[at] ^= 1 << bit;
-            prop_assert!(LinkRow::decode(bytes.as_slice(), &value).is_err());
+            prop_assert!(LinkRow::decode_row(bytes.as_slice(), &value).is_err());
         }
 
         #[test]
         fn garbage_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let key = bytes.get(..10).unwrap_or(&bytes);
-            prop_assert!(LinkRow::decode(key, &bytes).is_err());
+            prop_assert!(LinkRow::decode_row(key, &bytes).is_err());
             let _ = (LinkRow::read_key(&bytes), HouseholdMemberRow::read_key(&bytes), RecordRow::read_key(&bytes));
         }
     }
@@ -706,8 +706,8 @@ mod tests {
         let row = DictionaryRow { id: 7 };
         let key = (NamespaceId::new(1), [9; 16]);
         let mut value = Vec::new();
-        row.encode(key, &mut value);
+        row.encode_row(key, &mut value);
         let other = DictionaryRow::key_bytes((NamespaceId::new(2), [9; 16]));
-        assert!(DictionaryRow::decode(other.as_slice(), &value).is_err());
+        assert!(DictionaryRow::decode_row(other.as_slice(), &value).is_err());
     }
 }

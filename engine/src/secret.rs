@@ -13,6 +13,8 @@ pub(crate) enum Hashed {
     RecordId = 2,
     RequestId = 3,
     RequestContent = 4,
+    /// A fixed text, by which a store knows its key.
+    Proof = 5,
 }
 
 /// The key that a store's hashes are made with. It is made at creation, stands
@@ -53,6 +55,11 @@ impl Secret {
             *byte = u8::from_str_radix(pair, 16).map_err(|_| bad())?;
         }
         Ok(Self(bytes))
+    }
+
+    /// What a store keeps to know this key by; it does not give the key away.
+    pub(crate) fn proof(&self) -> Hash128 {
+        self.hash(Hashed::Proof, b"kinfold")
     }
 
     /// 128 bits of the keyed hash of `bytes`.

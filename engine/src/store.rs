@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, mpsc};
 use std::time::{Duration, Instant};
 
-use crate::codec::{Counters, LAYOUT_VERSION, RequestRow, StoredNames, Table, decode_value};
+use crate::codec::{Counters, Hash128, LAYOUT_VERSION, RequestRow, StoredNames, Table, decode_value};
 use crate::model::{Catalogue, Names, Seq};
 use crate::read::{Read as _, ReadError, ReadResult};
 use crate::rules::Rules;
@@ -20,6 +20,7 @@ const KEY_FILE: &str = "kinfold.key";
 const DATABASE: &str = "db";
 const LAYOUT: &[u8] = b"layout";
 const SCHEMA: &[u8] = b"schema";
+const KEY_PROOF: &[u8] = b"key_proof";
 const STORED_SCHEMA: &str = "the stored schema";
 
 /// How a store is opened.
@@ -82,6 +83,14 @@ pub enum OpenError {
         path: String,
         /// Why.
         error: io::Error,
+    },
+    /// The key beside the store is not the one that it was made with.
+    #[error(
+        "`{path}` is not the key of the store, but of another store; put its own back from where it was copied to"
+    )]
+    OtherKey {
+        /// The key file.
+        path: String,
     },
     /// The stored schema does not parse.
     #[error("the stored schema does not parse: {0}")]
@@ -206,7 +215,7 @@ impl Store {
             &StorageOptions::default(),
         )
         .map_err(|error| OpenError::Storage { path: shown(), error })?;
-        found(&database, &schema).map_err(|error| OpenError::Storage { path: shown(), error })?;
+        found(&database, &schema, &secret).map_err(|error| OpenError::Storage { path: shown(), error })?;
         Self::start(path, database, secret, false)
     }
 
@@ -219,7 +228,7 @@ impl Store {
             Secret::generate().map_err(|error| OpenError::Io { path: path.display().to_string(), error })?;
         let database =
             Database::open(Place::Memory, Access::Create, &StorageOptions::default()).map_err(storage)?;
-        found(&database, &schema).map_err(storage)?;
+        found(&database, &schema, &secret).map_err(storage)?;
         Self::start(path, database, secret, false)
     }
 
@@ -243,7 +252,9 @@ impl Store {
                 // RocksDB has no code of its own for a lock that is held.
                 if error.contains("lock hold") || error.contains("While lock file") {
                     OpenError::InUse { path: shown() }
-                } else if error.contains("does not exist (create_if_missing is false)") {
+                } else if error.contains("does not exist (create_if_missing is false)")
+                    && !holds_rows(&database_path)
+                {
                     OpenError::Unfinished { path: shown() }
                 } else {
                     OpenError::Storage { path: shown(), error }
@@ -264,6 +275,11 @@ impl Store {
             table: Table::Meta.name(),
             detail: format!("the row `{what}` is missing"),
         };
+        let proof: Hash128 = meta(&view, KEY_PROOF)?.ok_or_else(|| missing("key_proof"))?;
+        // Under another key no identifier would be found, and every write would make it a second time.
+        if proof != secret.proof() {
+            return Err(OpenError::OtherKey { path: path.join(KEY_FILE).display().to_string() });
+        }
         let text: String = meta(&view, SCHEMA)?.ok_or_else(|| missing("schema"))?;
         let schema = Schema::parse(&text, STORED_SCHEMA).map_err(OpenError::Schema)?;
         let stored: StoredNames = meta(&view, NAMES)?.ok_or_else(|| missing("names"))?;
@@ -420,8 +436,19 @@ impl Drop for Inner {
     }
 }
 
+/// Whether there are files that no unfinished store has: rows, be it sorted or in a log.
+fn holds_rows(database: &Path) -> bool {
+    fs::read_dir(database).is_ok_and(|entries| {
+        entries.flatten().any(|entry| {
+            let path = entry.path();
+            let is = |extension: &str| path.extension().is_some_and(|it| it == extension);
+            is("sst") || is("log") && entry.metadata().is_ok_and(|about| about.len() > 0)
+        })
+    })
+}
+
 /// Writes the rows that make an empty database a store.
-fn found(database: &Database, schema: &Schema) -> Result<(), String> {
+fn found(database: &Database, schema: &Schema, secret: &Secret) -> Result<(), String> {
     let mut names = Catalogue::default();
     for (name, _) in schema.declared() {
         names.add_namespace(name).map_err(|full| full.to_string())?;
@@ -430,6 +457,7 @@ fn found(database: &Database, schema: &Schema) -> Result<(), String> {
     batch.put_meta(SCHEMA, &schema.text().to_owned())?;
     batch.put_meta(NAMES, &stored_names(&names))?;
     batch.put_meta(COUNTERS, &Counters::default())?;
+    batch.put_meta(KEY_PROOF, &secret.proof())?;
     // The layout comes with the rest in one batch: a store without it was never finished.
     batch.put_meta(LAYOUT, &LAYOUT_VERSION)?;
     database.write(batch)

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBPinnableSlice,
-    DBRawIterator, DBRecoveryMode, DataBlockIndexType, Env, Options, ReadOptions, Snapshot, WriteBatch,
-    WriteOptions,
+    DBRawIterator, DBRecoveryMode, DataBlockIndexType, Env, ErrorKind, Options, ReadOptions, Snapshot,
+    WriteBatch, WriteOptions,
 };
 use self_cell::self_cell;
 
@@ -39,8 +39,12 @@ pub(crate) enum Access {
     ReadOnly,
 }
 
-fn storage_error(error: rocksdb::Error) -> ReadError {
-    ReadError::Storage(error.into_string())
+/// What a failed read of `table` means: damage, or a storage that fails.
+fn read_error(table: Table, error: rocksdb::Error) -> ReadError {
+    match error.kind() {
+        ErrorKind::Corruption => ReadError::Corrupt { table: table.name(), detail: error.into_string() },
+        _ => ReadError::Storage(error.into_string()),
+    }
 }
 
 pub(crate) fn bad_value(table: Table, bad: BadValue) -> ReadError {
@@ -188,7 +192,7 @@ pub(crate) struct Batch {
 impl Batch {
     pub(crate) fn put<R: Row>(&mut self, key: R::Key, row: &R) -> Result<(), String> {
         let mut value = std::mem::take(&mut self.value);
-        row.encode(key, &mut value);
+        row.encode_row(key, &mut value);
         let done = self.put_raw(R::TABLE, R::key_bytes(key).as_slice(), &value);
         self.value = value;
         done
@@ -241,12 +245,28 @@ impl View {
     pub(crate) fn get<R: Row>(&self, key: R::Key) -> ReadResult<Option<R>> {
         let key = R::key_bytes(key);
         self.get_raw(R::TABLE, key.as_slice())?
-            .map(|bytes| R::decode(key.as_slice(), &bytes).map_err(|bad| bad_value(R::TABLE, bad)))
+            .map(|bytes| R::decode_row(key.as_slice(), &bytes).map_err(|bad| bad_value(R::TABLE, bad)))
             .transpose()
     }
 
     pub(crate) fn get_raw(&self, table: Table, key: &[u8]) -> ReadResult<Option<DBPinnableSlice<'_>>> {
-        self.borrow_dependent().snapshot.get_pinned_cf(self.family(table), key).map_err(storage_error)
+        self.borrow_dependent()
+            .snapshot
+            .get_pinned_cf(self.family(table), key)
+            .map_err(|error| read_error(table, error))
+    }
+
+    /// Reads every row of a table, whatever it holds, and counts them.
+    pub(crate) fn read_through(&self, table: Table) -> ReadResult<u64> {
+        let mut rows = self.borrow_dependent().snapshot.raw_iterator_cf(self.family(table));
+        rows.seek_to_first();
+        let mut count = 0;
+        while rows.valid() {
+            count += 1;
+            rows.next();
+        }
+        rows.status().map_err(|error| read_error(table, error))?;
+        Ok(count)
     }
 
     /// The rows whose keys begin with `prefix`, ascending.
@@ -292,7 +312,7 @@ impl<R: Row> Scan<'_, R> {
             return Ok(true);
         }
         self.done = true;
-        self.rows.status().map_err(storage_error)?;
+        self.rows.status().map_err(|error| read_error(R::TABLE, error))?;
         Ok(false)
     }
 
@@ -320,7 +340,7 @@ impl<R: Row> Iterator for Scan<'_, R> {
         }
         let (key, value) = self.rows.item()?;
         Some(Self::read_key(key).and_then(|read| {
-            R::decode(key, value).map(|row| (read, row)).map_err(|bad| bad_value(R::TABLE, bad))
+            R::decode_row(key, value).map(|row| (read, row)).map_err(|bad| bad_value(R::TABLE, bad))
         }))
     }
 }

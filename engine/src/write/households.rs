@@ -6,7 +6,7 @@ use hashbrown::{HashMap, HashSet};
 
 use super::overlay::{Overlay, corrupt};
 use crate::codec::{
-    HomeKey, HomeRow, HouseholdHead, HouseholdIdRow, HouseholdMemberRow, IdentifierRow, KeyBytes, Owner,
+    HomeKey, HomeRow, HouseholdHead, HouseholdIdRow, HouseholdMemberRow, IdentifierRow, KeyBytes, LinkRow, Owner,
     OwnerRow, ResidentRow, StoredHold, time,
 };
 use crate::model::{HeldBackBy, HouseholdId, HouseholdKey, HouseholdMember, IdentifierId, PersonKey, Seq};
@@ -217,22 +217,19 @@ impl Overlay {
             let residents = self.residents_of(home)?;
             self.touched.persons.extend(residents);
             let linked = self.linked_homes(home)?;
-            self.touched.identifiers.extend(linked.into_iter().map(|(other, ..)| other));
+            self.touched.identifiers.extend(linked.into_iter().map(|(other, _)| other));
         }
         Ok(())
     }
 
-    /// The household-scope identifiers that a link of enough weight ties to one, with weight and time.
-    fn linked_homes(
-        &mut self,
-        home: IdentifierId,
-    ) -> ReadResult<Vec<(IdentifierId, f64, i64, Option<StoredHold>)>> {
+    /// The household-scope identifiers that a link of enough weight ties to one, with that link.
+    fn linked_homes(&mut self, home: IdentifierId) -> ReadResult<Vec<(IdentifierId, LinkRow)>> {
         let mut linked = Vec::new();
         if self.identifier(home)?.home_links > 0 {
             for namespace in self.rules.household_namespaces.clone() {
                 for ((.., other), link) in self.links_of(home, Some(namespace))? {
                     if link.weight >= self.rules.household_threshold {
-                        linked.push((other, link.weight, link.last, link.held));
+                        linked.push((other, link));
                     }
                 }
             }
@@ -288,16 +285,16 @@ impl Overlay {
                         continue;
                     }
                     queue.extend(self.residents_of(home)?.into_iter().map(HouseholdMember::Person));
-                    for (other, weight, last, held) in self.linked_homes(home)? {
+                    for (other, link) in self.linked_homes(home)? {
                         let other_node = HouseholdMember::Identifier(other);
                         if self.is_shared(other)? {
-                            if held.is_some() {
+                            if link.held.is_some() {
                                 self.set_held(home, other, None)?;
                             }
                             continue;
                         }
                         if home < other {
-                            found.push((node, other_node, (home, other), weight, last));
+                            found.push((node, other_node, (home, other), link.weight, link.last));
                         }
                         queue.push_back(other_node);
                     }

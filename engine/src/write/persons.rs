@@ -259,7 +259,7 @@ impl Overlay {
         let mut unions: BTreeMap<usize, Union> = BTreeMap::new();
         let rules = std::sync::Arc::clone(&self.rules);
         for (at, party) in members.iter().enumerate() {
-            let union = unions.entry(labels[at]).or_insert_with(Union::default);
+            let union = unions.entry(labels[at]).or_default();
             match party {
                 Party::Fresh(id) => {
                     union.counts.add(self.namespace(*id)?.get(), 1);
