@@ -1,3 +1,10 @@
 //! Everything that crosses crates, in one binary.
 
+mod cli;
+mod crash;
+mod damage;
+mod datasets;
+mod engine;
+mod readme;
 mod resolution;
+mod server;

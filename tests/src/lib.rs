@@ -1,5 +1,9 @@
 //! The test harness: the naive oracle, which decides what is right, and what
 //! tests of several crates share.
 
+pub mod bin;
+pub mod components;
+pub mod data;
 pub mod observed;
 pub mod oracle;
+pub mod server;

@@ -97,7 +97,8 @@ fn join<N: Clone + Ord>(
             parts.push(component);
             continue;
         }
-        let mut sets: Vec<BTreeSet<N>> = component.iter().map(|node| BTreeSet::from([node.clone()])).collect();
+        let mut sets: Vec<BTreeSet<N>> =
+            component.iter().map(|node| BTreeSet::from([node.clone()])).collect();
         for tie in ties.iter().filter(|tie| component.contains(&tie.ends.0)) {
             union(&mut sets, tie, &within);
         }
@@ -138,9 +139,9 @@ pub fn resolve(seen: &[Seen], rules: &Rules) -> Answer {
         .iter()
         .filter(|id| {
             rules.shared_above.iter().any(|((own, counted), most)| {
-                let tied = tying.iter().filter(|(a, b, ..)| {
-                    (a == *id && b.0 == *counted) || (b == *id && a.0 == *counted)
-                });
+                let tied = tying
+                    .iter()
+                    .filter(|(a, b, ..)| (a == *id && b.0 == *counted) || (b == *id && a.0 == *counted));
                 id.0 == *own && tied.count() > *most
             })
         })
@@ -188,12 +189,11 @@ pub fn resolve(seen: &[Seen], rules: &Rules) -> Answer {
     ties.extend(homes.values().cloned());
     let crowded = |home: &Id| {
         let residents = homes.keys().filter(|(_, at)| at == home).count();
-        rules
-            .shared_above
-            .get(&(home.0.clone(), "persons".to_owned()))
-            .is_some_and(|most| residents > *most)
+        rules.shared_above.get(&(home.0.clone(), "persons".to_owned())).is_some_and(|most| residents > *most)
     };
-    ties.retain(|tie| [&tie.ends.0, &tie.ends.1].into_iter().all(|(_, home)| !home.as_ref().is_some_and(crowded)));
+    ties.retain(|tie| {
+        [&tie.ends.0, &tie.ends.1].into_iter().all(|(_, home)| !home.as_ref().is_some_and(crowded))
+    });
     let mut places: BTreeSet<Place> = (0..persons.len()).map(|person| (Some(person), None)).collect();
     places.extend(ids.iter().filter(|id| is_home(id)).map(|id| (None, Some(id.clone()))));
     let households = join(&places, ties, |set| {
@@ -206,7 +206,9 @@ pub fn resolve(seen: &[Seen], rules: &Rules) -> Answer {
             let homes = set.iter().filter_map(|(_, home)| home.clone()).collect();
             (people, homes)
         })
-        .filter(|(people, homes): &(BTreeSet<BTreeSet<Id>>, BTreeSet<Id>)| !people.is_empty() && !homes.is_empty())
+        .filter(|(people, homes): &(BTreeSet<BTreeSet<Id>>, BTreeSet<Id>)| {
+            !people.is_empty() && !homes.is_empty()
+        })
         .collect();
     Answer { persons: persons.into_iter().collect(), households }
 }

@@ -183,26 +183,21 @@ pub(crate) fn count(text: &str) -> usize {
 mod tests {
     use super::*;
 
-    /// The statements of a text, given piece by piece of `step` characters.
-    fn cut(text: &str, step: usize) -> (Vec<(String, usize)>, Option<(String, usize)>) {
-        let mut splitter = Splitter::new();
-        let mut all = Vec::new();
-        let chars: Vec<char> = text.chars().collect();
-        for piece in chars.chunks(step) {
-            splitter.push(&piece.iter().collect::<String>());
-            while let Some(it) = splitter.complete() {
-                all.push((it.text, it.line));
-            }
-        }
-        (all, splitter.rest().map(|it| (it.text, it.line)))
-    }
-
     fn expect(text: &str, complete: &[(&str, usize)], rest: Option<(&str, usize)>) {
+        let plain = |it: Statement| (it.text, it.line);
+        let owned = |(text, line): (&str, usize)| (text.to_owned(), line);
+        let chars: Vec<char> = text.chars().collect();
+        // It does not matter in which pieces a text comes.
         for step in [1, 2, 3, 1_000] {
-            let (all, left) = cut(text, step);
-            let all: Vec<(&str, usize)> = all.iter().map(|(text, line)| (text.as_str(), *line)).collect();
-            assert_eq!(all, complete, "{text:?} by {step}");
-            assert_eq!(left.as_ref().map(|(text, line)| (text.as_str(), *line)), rest, "{text:?} by {step}");
+            let mut splitter = Splitter::new();
+            let mut all = Vec::new();
+            for piece in chars.chunks(step) {
+                splitter.push(&piece.iter().collect::<String>());
+                all.extend(std::iter::from_fn(|| splitter.complete().map(plain)));
+            }
+            let expected: Vec<_> = complete.iter().copied().map(owned).collect();
+            assert_eq!(all, expected, "{text:?} by {step}");
+            assert_eq!(splitter.rest().map(plain), rest.map(owned), "{text:?} by {step}");
         }
     }
 

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::args::{LimitArgs, TargetArgs};
 use super::failure::Failure;
 use super::output::{Answer, Figures};
-use crate::client::{Client, ClientError};
+use crate::client::Client;
 
 /// What one query may take; what is not set is the store's or the server's own to say.
 #[derive(Clone, Copy, Debug, Default)]
@@ -77,12 +77,17 @@ impl Interrupt {
         self.flag.store(false, Ordering::Relaxed);
     }
 
+    /// Whether what runs was called off.
+    pub(crate) fn is_raised(&self) -> bool {
+        self.flag.load(Ordering::Relaxed)
+    }
+
     async fn raised(&self) {
         let notified = self.notify.notified();
         tokio::pin!(notified);
         // Waiting begins before the flag is looked at, so that nothing falls between the two.
         notified.as_mut().enable();
-        if !self.flag.load(Ordering::Relaxed) {
+        if !self.is_raised() {
             notified.await;
         }
     }
@@ -300,8 +305,7 @@ impl RemoteServer {
     }
 
     fn figures(&self) -> Result<Figures, Failure> {
-        let stats =
-            self.runtime.block_on(self.client.stats()).map_err(|error: ClientError| Failure::from(error))?;
+        let stats = self.runtime.block_on(self.client.stats())?;
         Ok(Figures {
             sequence: stats.sequence,
             persons: stats.persons,

@@ -1,8 +1,9 @@
-//! How answers are written: a table to look at, JSON Lines and CSV to work with.
+//! How answers are written: tables and lines to look at, JSON Lines and CSV to work with.
 
 mod csv;
 mod figures;
 mod json;
+mod lines;
 mod table;
 mod text;
 
@@ -10,14 +11,15 @@ use std::io::{self, IsTerminal, Write};
 
 use kinfold_query::Value;
 
-pub(crate) use figures::grouped;
-pub(crate) use figures::{Figures, write_figures};
+pub(crate) use figures::{Figures, grouped, write_figures};
 
 /// How an answer is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Format {
-    /// Columns side by side, to look at
+    /// Columns side by side, to look at; cut to the width of a terminal
     Table,
+    /// A value a line, to look at; nothing is cut
+    Lines,
     /// JSON Lines: one object a row
     Json,
     /// CSV with a header
@@ -29,6 +31,7 @@ impl Format {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Table => "table",
+            Self::Lines => "lines",
             Self::Json => "json",
             Self::Csv => "csv",
         }
@@ -62,6 +65,7 @@ pub(crate) fn to_stdout(format: Format) -> Box<dyn Answer> {
             let width = if terminal { table::terminal_width() } else { None };
             Box::new(table::TableAnswer::new(out, width))
         }
+        Format::Lines => Box::new(lines::LinesAnswer::new(out)),
         Format::Json => Box::new(json::JsonAnswer::new(out)),
         Format::Csv => Box::new(csv::CsvAnswer::new(out)),
     }

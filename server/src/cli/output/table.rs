@@ -22,6 +22,9 @@ const LATER: usize = 100;
 /// A column is not cut below this, even where the line then breaks.
 const NARROWEST: usize = 8;
 
+/// A column of times is cut to its dates, as in `2026-01-05…`, before any other is cut.
+const DATE: usize = 11;
+
 /// What stands between two columns: a bar with a space on either side.
 const BETWEEN: usize = 3;
 
@@ -40,11 +43,38 @@ pub(super) struct TableAnswer<W> {
     /// The terminal's width; `None` if nothing is to be cut.
     width: Option<usize>,
     names: Vec<String>,
-    waiting: Vec<Vec<(String, bool)>>,
+    waiting: Vec<Vec<CellText>>,
     /// The width of each column, once it is decided.
     widths: Option<Vec<usize>>,
     rows: u64,
     cut: bool,
+}
+
+/// What stands in a cell.
+struct CellText {
+    text: String,
+    kind: Kind,
+}
+
+/// What kinds of cells are treated alike.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Number,
+    Time,
+    Null,
+    Other,
+}
+
+impl CellText {
+    fn of(value: &Value) -> Self {
+        let kind = match value {
+            Value::Int(_) | Value::Float(_) => Kind::Number,
+            Value::DateTime(_) => Kind::Time,
+            Value::Null => Kind::Null,
+            _ => Kind::Other,
+        };
+        Self { text: cell(value), kind }
+    }
 }
 
 impl<W: Write> TableAnswer<W> {
@@ -89,9 +119,9 @@ impl<W: Write> TableAnswer<W> {
             );
         }
         for row in rows {
-            table.add_row(row.into_iter().zip(&widths).map(|((text, number), width)| {
+            table.add_row(row.into_iter().zip(&widths).map(|(CellText { text, kind }, width)| {
                 let cell = Cell::new(fit(text, *width));
-                if number { cell.set_alignment(CellAlignment::Right) } else { cell }
+                if kind == Kind::Number { cell.set_alignment(CellAlignment::Right) } else { cell }
             }));
         }
         table.set_constraints(widths.iter().map(|width| {
@@ -107,17 +137,28 @@ impl<W: Write> TableAnswer<W> {
     }
 
     /// How wide the columns are: as their widest cell, or less where the line would not fit.
-    fn measure(&self, rows: &[Vec<(String, bool)>]) -> Vec<usize> {
+    fn measure(&self, rows: &[Vec<CellText>]) -> Vec<usize> {
         let mut widths: Vec<usize> = self.names.iter().map(|name| name.width()).collect();
+        let mut only_times = vec![true; widths.len()];
         for row in rows {
-            for (width, (text, _)) in widths.iter_mut().zip(row) {
-                *width = text.width().max(*width);
+            for ((width, only_times), cell) in widths.iter_mut().zip(&mut only_times).zip(row) {
+                *width = cell.text.width().max(*width);
+                *only_times &= matches!(cell.kind, Kind::Time | Kind::Null);
             }
         }
         // One less than the terminal has: some break the line when its last place is taken.
         let Some(room) = self.width.map(|width| width.saturating_sub(widths.len() * BETWEEN)) else {
             return widths;
         };
+        for ((at, only_times), name) in only_times.into_iter().enumerate().zip(&self.names) {
+            let total: usize = widths.iter().sum();
+            if let Some(width) = widths.get_mut(at)
+                && only_times
+                && total > room
+            {
+                *width = (*width).min(DATE.max(name.width()));
+            }
+        }
         fit(&mut widths, room);
         widths
     }
@@ -179,8 +220,7 @@ impl<W: Write> Answer for TableAnswer<W> {
 
     fn row(&mut self, row: &[Value]) -> io::Result<()> {
         self.rows += 1;
-        let cells = row.iter().map(|value| (cell(value), matches!(value, Value::Int(_) | Value::Float(_))));
-        self.waiting.push(cells.collect());
+        self.waiting.push(row.iter().map(CellText::of).collect());
         let most = if self.widths.is_none() { MEASURED } else { LATER };
         if self.waiting.len() >= most {
             self.write()?;
@@ -195,7 +235,7 @@ impl<W: Write> Answer for TableAnswer<W> {
         }
         if complete {
             let note =
-                if self.cut { " (… where a cell is cut; `json` and `csv` show all of it)" } else { "" };
+                if self.cut { " (… where a cell is cut; the format `lines` shows all of it)" } else { "" };
             writeln!(self.out, "{}{note}", counted(self.rows, "row"))?;
         }
         self.out.flush()
@@ -225,8 +265,7 @@ mod tests {
             vec!["email:ann@example.com".into(), Value::Float(0.875), vec![Value::from("crm")].into()],
             vec!["cookie:ü\n".into(), Value::Float(1.0), Value::Null],
         ];
-        let expected = "\
- id                    │ weight │ sources
+        let expected = " id                    │ weight │ sources
 ───────────────────────┼────────┼─────────
  email:ann@example.com │  0.875 │ ['crm']
  cookie:ü\\n            │    1.0 │ null
@@ -249,11 +288,28 @@ mod tests {
         let expected = " a     │ b
 ───────┼─────────────────────
  short │ xxxxxxxxxxxxxxxxxx…
-1 row (… where a cell is cut; `json` and `csv` show all of it)
+1 row (… where a cell is cut; the format `lines` shows all of it)
 ";
         assert_eq!(text, expected);
         assert!(text.lines().take(3).all(|line| line.width() < 30), "{text}");
         assert!(table(None, &["a", "b"], &rows).contains(&"x".repeat(50)));
+    }
+
+    #[test]
+    fn times_are_cut_to_dates_before_names_are_cut() {
+        let time: Value = "2026-01-05T12:00:00Z".parse::<kinfold_engine::model::Timestamp>().unwrap().into();
+        let rows = [
+            vec!["email:ann@example.com".into(), time.clone(), Value::Null],
+            vec![Value::Null, time, Value::Null],
+        ];
+        let expected = " id                    │ seen        │ none
+───────────────────────┼─────────────┼──────
+ email:ann@example.com │ 2026-01-05… │ null
+ null                  │ 2026-01-05… │ null
+2 rows (… where a cell is cut; the format `lines` shows all of it)
+";
+        assert_eq!(table(Some(50), &["id", "seen", "none"], &rows), expected);
+        assert!(table(Some(60), &["id", "seen", "none"], &rows).contains("T12:00:00Z"));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::cli::params;
 
 /// The commands with what they take and what they do, as `\help` lists them.
 pub(super) const COMMANDS: [(&str, &str, &str); 8] = [
-    ("format", "table|json|csv", "how rows are printed"),
+    ("format", "table|lines|json|csv", "how rows are printed; lines cuts nothing"),
     ("timing", "[on|off]", "print how long each query took"),
     ("param", "[NAME=VALUE]", "set a parameter, or list them all"),
     ("schema", "", "print the store's schema"),
@@ -78,7 +78,7 @@ impl Command {
         let command = match (name, given) {
             ("format", None) => Self::Format(None),
             ("format", Some(text)) => Self::Format(Some(Format::from_str(text, true).map_err(|_| {
-                Failure::usage(format!("`{text}` is no format: expected table, json or csv"))
+                Failure::usage(format!("`{text}` is no format: expected table, lines, json or csv"))
             })?)),
             ("timing", None) => Self::Timing(None),
             ("timing", Some("on")) => Self::Timing(Some(true)),
@@ -160,7 +160,7 @@ impl Command {
                 writeln!(out, "{HELP}")?;
                 for (name, takes, what) in COMMANDS {
                     let call = format!("\\{name} {takes}");
-                    writeln!(out, "  {call:<24}{what}")?;
+                    writeln!(out, "  {call:<30}{what}")?;
                 }
             }
             Self::Quit => return Ok(After::Leave),
@@ -199,7 +199,7 @@ mod tests {
             ("\\fromat", "did you mean \\format?"),
             ("\\xyz", "\\help lists them"),
             ("\\", "is no command"),
-            ("\\format xml", "expected table, json or csv"),
+            ("\\format xml", "expected table, lines, json or csv"),
             ("\\timing maybe", "expected on or off"),
             ("\\stats now", "takes nothing behind it"),
         ] {

@@ -68,7 +68,7 @@ impl Session {
             let line = format!("Time: {}", shown(begin.elapsed()));
             // Beside a table it is for whoever looks; else it must not come between the rows.
             match self.format {
-                Format::Table => writeln!(io::stdout().lock(), "{line}")?,
+                Format::Table | Format::Lines => writeln!(io::stdout().lock(), "{line}")?,
                 Format::Json | Format::Csv => {
                     let _ = writeln!(io::stderr().lock(), "{line}");
                 }
@@ -136,6 +136,10 @@ fn interactive(session: &mut Session, args: &ShellArgs) -> Result<(), Failure> {
                 Ok(()) => {}
                 Err(failure) if failure.status() == Status::Quiet => return Ok(()),
                 Err(failure) => {
+                    if session.interrupt.is_raised() {
+                        // The terminal has written `^C` where the cursor is.
+                        let _ = writeln!(io::stderr().lock());
+                    }
                     failure.report();
                     // What was typed behind it may rely on it.
                     splitter.clear();
@@ -241,52 +245,8 @@ fn script(session: &mut Session, mut input: impl BufRead, keep_going: bool) -> R
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
-    use kinfold_engine::Store;
-    use kinfold_engine::schema::Schema;
-
     use super::*;
-    use crate::cli::args::TargetArgs;
-
-    fn run(text: &str, keep_going: bool) -> Result<bool, Failure> {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("store");
-        Store::create(&path, Schema::built_in()).unwrap().close().unwrap();
-        let target = Target::open(&TargetArgs { store: Some(path), server: None }).unwrap();
-        let mut session = Session {
-            target,
-            params: Params::new(),
-            limits: RunLimits::default(),
-            format: Format::Csv,
-            timing: false,
-            interrupt: Interrupt::default(),
-        };
-        script(&mut session, text.as_bytes(), keep_going)
-    }
-
-    #[test]
-    fn a_script_runs_to_its_end_or_to_the_first_failure() {
-        assert!(run("RETURN 1 AS n;\n// a comment; no more\nRETURN 2 AS n", false).unwrap());
-        assert!(run("\\param n=5\nRETURN $n AS n;\n\\q\nRETRUN;", false).unwrap());
-        let failure = run("RETURN 1 AS n;\n\nRETRUN 2;\nRETURN 3 AS n;", false).unwrap_err();
-        assert_eq!(failure.status(), Status::Failed);
-        assert!(
-            failure.to_string().starts_with("line 3 of standard input:\nerror[syntax] at 1:1"),
-            "{failure}"
-        );
-        let failure = run("\\fromat csv\n", false).unwrap_err().to_string();
-        assert!(failure.starts_with("line 1 of standard input: "), "{failure}");
-        assert!(!run("RETRUN 2;\nRETURN 3 AS n;\n\\nothing\n", true).unwrap());
-    }
-
-    #[test]
-    fn an_endless_statement_is_refused() {
-        let text = format!("RETURN '{}", "x".repeat(2 * LONGEST));
-        assert!(run(&text, true).unwrap_err().to_string().contains("no `;` ends it"));
-        let lines = format!("RETURN [\n{}", "1,\n".repeat(LONGEST));
-        assert!(run(&lines, true).unwrap_err().to_string().contains("no `;` ends it"));
-    }
 
     #[test]
     fn times_read_well() {
