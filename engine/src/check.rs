@@ -468,6 +468,18 @@ impl Check<'_> {
                 format!("person {} should live at {} by a link of {}", key.0.get(), key.1.get(), via.get())
             });
         }
+        for ((member, namespace, home), link) in links {
+            if rules.is_person(*namespace) {
+                continue;
+            }
+            let Some(person) = owners.get(member).and_then(|row| row.person()) else { continue };
+            let row = homes.get(&(person, *home)).filter(|row| row.via == member.get());
+            let held = row.and_then(|row| row.held);
+            self.expect(link.held == held, Table::Links, || {
+                let (a, b) = (member.get(), home.get());
+                format!("link {a}-{b} is held back by {:?}, the person's home says {held:?}", link.held)
+            });
+        }
         self.expect(best.len() == homes.len(), Table::Homes, || {
             format!("{} rows, there should be {}", homes.len(), best.len())
         });

@@ -68,8 +68,11 @@ pub enum OpenError {
         /// The layout of this program.
         known: u32,
     },
-    /// Creation of the store was not finished.
-    #[error("the store in `{path}` was never finished; remove the directory and make it again")]
+    /// Creation of the store was not finished, or the database was taken away.
+    #[error(
+        "the store in `{path}` was never finished, or its database is gone; put the directory `db` back from a \
+         backup, or, if nothing was ever loaded, remove `{path}` and make it again"
+    )]
     Unfinished {
         /// The directory.
         path: String,

@@ -44,7 +44,8 @@ fn import(store: &CliStore, file: &str) -> String {
 
 /// The figure of an import's summary.
 fn figure(said: &str, what: &str) -> u64 {
-    let line = said.lines().find_map(|line| line.trim().strip_prefix(what)).unwrap_or_else(|| panic!("{said}"));
+    let line =
+        said.lines().find_map(|line| line.trim().strip_prefix(what)).unwrap_or_else(|| panic!("{said}"));
     let number = line.split_whitespace().next().unwrap_or_default().replace(',', "");
     number.parse().unwrap_or_else(|_| panic!("{said}"))
 }
@@ -106,16 +107,27 @@ fn rejected_rows_are_listed_and_can_be_put_right() {
     let file = |name: &str| folder.path().join(name);
     fs::write(file("records_b.csv"), REJECTED).expect("writable");
     let said = import(&store, "records_b.csv");
-    assert_eq!(["rows read", "written", "values denied", "rejected"].map(|what| figure(&said, what)), [10, 3, 1, 7]);
+    assert_eq!(
+        ["rows read", "written", "values denied", "rejected"].map(|what| figure(&said, what)),
+        [10, 3, 1, 7]
+    );
     assert!(said.contains("listed with their rows in records_b.csv.rejects.csv"), "{said}");
 
     let mut reader = csv::Reader::from_path(file("records_b.csv.rejects.csv")).expect("there are rejects");
     assert_eq!(reader.headers().expect("a header"), ["file", "line", "column", "reason", "row"].as_slice());
-    let rejects: Vec<csv::StringRecord> = reader.records().collect::<Result<_, _>>().expect("well-formed CSV");
+    let rejects: Vec<csv::StringRecord> =
+        reader.records().collect::<Result<_, _>>().expect("well-formed CSV");
     let listed: Vec<(&str, &str)> = rejects.iter().map(|row| (&row[1], &row[2])).collect();
     let all = "account and email and phone and address";
-    let expected =
-        [("3", "seen"), ("4", "score"), ("5", "email"), ("6", "phone"), ("7", all), ("8", ""), ("11", "score")];
+    let expected = [
+        ("3", "seen"),
+        ("4", "score"),
+        ("5", "email"),
+        ("6", "phone"),
+        ("7", all),
+        ("8", ""),
+        ("11", "score"),
+    ];
     assert_eq!(listed, expected);
     let lines: Vec<&str> = REJECTED.lines().collect();
     for reject in &rejects {

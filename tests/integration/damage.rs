@@ -112,7 +112,8 @@ fn a_key_that_is_gone_or_another_is_noticed() {
     // With another key no identifier is found any more, and every import makes a second set of them.
     let other = patient.copy("other");
     CliStore::init(&patient.cli, "stranger", &patient.folder.path().join("demo/schema.toml"));
-    fs::copy(patient.folder.path().join("stranger/kinfold.key"), other.join("kinfold.key")).expect("writable");
+    fs::copy(patient.folder.path().join("stranger/kinfold.key"), other.join("kinfold.key"))
+        .expect("writable");
     patient.refused("other", &["the key of the store", "another store"]);
 }
 

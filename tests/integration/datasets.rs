@@ -11,7 +11,8 @@ use kinfold_tests::components::{Components, pairs};
 use kinfold_tests::data;
 use serde_json::Value;
 
-const RECORDS_OF_PERSONS: &str = "MATCH (i:record)-[:IDENTIFIES]->(p:Person) RETURN p.id, count(*) AS n ORDER BY n DESC LIMIT 1";
+const RECORDS_OF_PERSONS: &str =
+    "MATCH (i:record)-[:IDENTIFIES]->(p:Person) RETURN p.id, count(*) AS n ORDER BY n DESC LIMIT 1";
 
 /// What a README gives for one file of links and some kinds of identifiers.
 struct Figures {
@@ -123,9 +124,8 @@ fn links_agree(set: &str, test: &str, links: &str, truth_file: &str, records: u6
         assert_eq!(number(&stats["namespaces"]["record"]), records, "{input}: records");
         assert_eq!(number(&stats["identifiers"]) - records, expected.identifiers, "{input}: identifiers");
         assert_eq!(number(&stats["links"]), expected.edges, "{input}: edges");
-        let persons = bench.store.number(
-            "MATCH (i:record)-[:IDENTIFIES]->(p:Person) RETURN count(DISTINCT p)",
-        );
+        let persons =
+            bench.store.number("MATCH (i:record)-[:IDENTIFIES]->(p:Person) RETURN count(DISTINCT p)");
         assert_eq!(persons, expected.components, "{input}: components");
         // An identifier without records does not exist.
         assert_eq!(number(&stats["persons"]), expected.components, "{input}: persons");
@@ -268,8 +268,11 @@ fn senzing_truthset_without_its_shared_address() {
     for [record, _, value] in rows.iter().filter(|[_, id_type, _]| id_type == "email") {
         holders.entry(value).or_default().insert(record);
     }
-    let shared: BTreeSet<String> =
-        holders.iter().filter(|(_, records)| records.len() > 5).map(|(value, _)| (*value).to_owned()).collect();
+    let shared: BTreeSet<String> = holders
+        .iter()
+        .filter(|(_, records)| records.len() > 5)
+        .map(|(value, _)| (*value).to_owned())
+        .collect();
     assert_eq!(shared.len(), 1, "one address is on more than five records");
     let mut components = Components::default();
     for record in truth(&truth_file).keys() {
@@ -360,7 +363,9 @@ fn snap_small() {
         ("lastFM", 7_624, 27_806, 1, &[7_624]),
         ("bitcoin-otc", 5_881, 21_492, 4, &[5_875, 2, 2, 2]),
     ] {
-        let Some(folder) = data::set("snap_small", &format!("datasets::snap_small ({graph})")) else { return };
+        let Some(folder) = data::set("snap_small", &format!("datasets::snap_small ({graph})")) else {
+            return;
+        };
         let folder = folder.join(graph);
         let mut bench = Bench::new("datasets/snap_small/schema.toml", "datasets/snap_small/mapping.toml");
         bench.import(None, &folder.join("nodes.csv"));

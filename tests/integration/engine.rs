@@ -82,7 +82,8 @@ fn named(id: &str, observations: Vec<Observation>) -> Batch {
 }
 
 fn write(store: &Store, lists: &[&[&str]]) -> Receipt {
-    let receipt = store.observe(batch(lists.iter().map(|names| seen(names)).collect())).expect("the store writes");
+    let receipt =
+        store.observe(batch(lists.iter().map(|names| seen(names)).collect())).expect("the store writes");
     assert_eq!(receipt.rejected, []);
     receipt
 }
@@ -152,15 +153,11 @@ fn a_request_sent_again_changes_nothing_and_gets_its_first_answer() {
     again(&store);
 
     // Other content under the same id is a mistake of the sender, however small the difference.
-    for other in [
-        named("r1", vec![seen(&["email:a@x.de", "phone:1"])]),
-        named("r1", Vec::new()),
-        {
-            let mut other = request();
-            other.observations[0].confidence = 0.91;
-            other
-        },
-    ] {
+    for other in [named("r1", vec![seen(&["email:a@x.de", "phone:1"])]), named("r1", Vec::new()), {
+        let mut other = request();
+        other.observations[0].confidence = 0.91;
+        other
+    }] {
         match store.observe(other) {
             Err(WriteError::RequestReused { request_id }) => assert_eq!(request_id, "r1"),
             other => panic!("{other:?}"),
@@ -169,7 +166,8 @@ fn a_request_sent_again_changes_nothing_and_gets_its_first_answer() {
     assert_eq!(figures(&store), before.0);
 
     // The same under another id is another request.
-    let receipt = store.observe(Batch { request_id: Some("r2".to_owned()), ..request() }).expect("the store writes");
+    let receipt =
+        store.observe(Batch { request_id: Some("r2".to_owned()), ..request() }).expect("the store writes");
     assert!(!receipt.replayed);
     assert_eq!(figures(&store).observations, before.0.observations + 2);
 
@@ -297,7 +295,8 @@ fn writers_at_the_same_time_all_get_their_receipts_and_read_their_writes() {
 #[test]
 fn junk_is_counted_and_links_nobody() {
     let store = in_memory();
-    let junk = ["null", "[object Object]", "undefined", "'N/A'", "0", "00000000-0000-0000-0000-000000000000", " "];
+    let junk =
+        ["null", "[object Object]", "undefined", "'N/A'", "0", "00000000-0000-0000-0000-000000000000", " "];
     let mut observations = Vec::new();
     for (at, value) in junk.into_iter().enumerate() {
         for person in ["x", "y"] {
@@ -314,8 +313,11 @@ fn junk_is_counted_and_links_nobody() {
     assert_eq!(receipt.rejected, []);
     let stats = figures(&store);
     assert_eq!((stats.links, stats.persons, stats.observations), (0, count, count));
-    let counts: BTreeMap<_, _> =
-        stats.denied.iter().map(|(source, namespace, count)| ((source.as_str(), namespace.as_str()), *count)).collect();
+    let counts: BTreeMap<_, _> = stats
+        .denied
+        .iter()
+        .map(|(source, namespace, count)| ((source.as_str(), namespace.as_str()), *count))
+        .collect();
     assert_eq!(counts, BTreeMap::from([(("web", "device"), 2 * junk.len() as u64), (("web", "email"), 2)]));
     let snapshot = store.snapshot();
     assert_ne!(person(&snapshot, "email:x0@x.de"), person(&snapshot, "email:y0@x.de"));
@@ -363,7 +365,11 @@ fn what_cannot_be_taken_is_refused_with_its_field() {
         let receipt = store.observe(batch(vec![good, observation])).expect("the store writes");
         assert_eq!(receipt.accepted, 1, "the good one goes in: {shown}");
         let [rejection] = receipt.rejected.as_slice() else { panic!("{shown}: {receipt:?}") };
-        assert_eq!((rejection.index, rejection.field.as_str(), rejection.reason), (1, field, reason), "{shown}");
+        assert_eq!(
+            (rejection.index, rejection.field.as_str(), rejection.reason),
+            (1, field, reason),
+            "{shown}"
+        );
         assert!(!rejection.message.is_empty());
     }
     let receipt = store.observe(batch(vec![seen(&phones)])).expect("the store writes");
@@ -377,7 +383,10 @@ fn what_cannot_be_taken_is_refused_with_its_field() {
     assert!(matches!(store.observe(batch(many)), Err(WriteError::TooLarge { given: 1_001 })));
     for bad in [String::new(), "r".repeat(257)] {
         let refused = store.observe(named(&bad, vec![seen(&["phone:1"])]));
-        assert!(matches!(&refused, Err(WriteError::RequestId { given }) if *given == bad.len()), "{refused:?}");
+        assert!(
+            matches!(&refused, Err(WriteError::RequestId { given }) if *given == bad.len()),
+            "{refused:?}"
+        );
     }
     assert_eq!(figures(&store), before);
     clean(&store);
@@ -417,9 +426,8 @@ fn ids_survive_merges() {
 fn a_limit_holds_a_link_back_and_keeps_the_device_with_the_stronger_one() {
     let store = in_memory();
     let weak = Observation { confidence: 0.6, ..seen(&["device:d", "account:b"]) };
-    let receipt = store
-        .observe(batch(vec![seen(&["device:d", "account:a"]), weak]))
-        .expect("the store writes");
+    let receipt =
+        store.observe(batch(vec![seen(&["device:d", "account:a"]), weak])).expect("the store writes");
     assert_eq!((receipt.accepted, receipt.held_back), (2, 1));
     let snapshot = store.snapshot();
     assert_eq!(person(&snapshot, "device:d"), person(&snapshot, "account:a"));
@@ -451,9 +459,16 @@ fn households_gather_persons_and_never_merge_them() {
     assert_eq!(snapshot.person_of(id(&snapshot, home)).expect("readable"), None, "a home is nobody");
     assert_eq!(household(&snapshot, home), Some((BTreeSet::from([a, b]), 1)));
 
-    // Three persons are the limit; of links alike the last by name stays out.
-    write(&store, &[&["email:d@x.de", home], &["email:c@x.de", home]]);
+    // Three persons are the limit; of links alike the last by name stays out, and its link says why.
+    let receipt = write(&store, &[&["email:d@x.de", home], &["email:c@x.de", home]]);
     let snapshot = store.snapshot();
+    let held = |snapshot: &Snapshot| {
+        let link = snapshot.link(id(snapshot, "email:d@x.de"), id(snapshot, home)).expect("readable");
+        link.expect("it was observed").held_back_by
+    };
+    assert_eq!(held(&snapshot), Some(HeldBackBy::MaxPersons));
+    assert_eq!(figures(&store).held_back, 1);
+    assert_eq!(receipt.held_back, 1);
     let c = person(&snapshot, "email:c@x.de");
     assert_eq!(household(&snapshot, home), Some((BTreeSet::from([a, b, c]), 1)));
 
@@ -462,6 +477,7 @@ fn households_gather_persons_and_never_merge_them() {
     let snapshot = store.snapshot();
     let d = person(&snapshot, "email:d@x.de");
     assert_eq!(household(&snapshot, home), Some((BTreeSet::from([a, c, d]), 1)));
+    assert_eq!((held(&snapshot), figures(&store).held_back), (None, 0));
 
     // With a fifth person the house is an apartment block, and nobody's home.
     write(&store, &[&["email:e@x.de", home], &["email:f@x.de", home]]);
@@ -505,7 +521,11 @@ fn a_store_that_is_opened_again_is_the_same() {
     let store = create(&path);
     write(
         &store,
-        &[&["account:a", "email:a@x.de", "address:elm 1"], &["account:b", "address:elm 1"], &["device:d", "account:a"]],
+        &[
+            &["account:a", "email:a@x.de", "address:elm 1"],
+            &["account:b", "address:elm 1"],
+            &["device:d", "account:a"],
+        ],
     );
     let attributes = BTreeMap::from([
         ("name".to_owned(), AttributeValue::String("Ada".to_owned())),

@@ -45,10 +45,8 @@ fn a_server_answers_as_its_store_does() {
     assert_eq!(ask(&store, &served, &["--param", "n=5", "RETURN $n + 1 AS n"]), [[json!(6)]]);
 
     // A query from standard input is the same query.
-    let piped = Cli::within(folder.path()).run_with_input(
-        ["query", "--server", &served.url, "--format", "json", "-"],
-        texts[0],
-    );
+    let piped = Cli::within(folder.path())
+        .run_with_input(["query", "--server", &served.url, "--format", "json", "-"], texts[0]);
     assert_eq!(rows(&piped.ok()), local[0]);
 
     let (status, log) = served.terminate();
@@ -66,7 +64,14 @@ fn a_store_has_one_writer() {
     let path = arg(store.path()).to_owned();
     for args in [
         vec!["serve", "--store", &path, "--listen", "127.0.0.1:0"],
-        vec!["import", "--store", &path, "--mapping", arg(&case("cli/mapping.toml")), arg(&case("cli/records.csv"))],
+        vec![
+            "import",
+            "--store",
+            &path,
+            "--mapping",
+            arg(&case("cli/mapping.toml")),
+            arg(&case("cli/records.csv")),
+        ],
     ] {
         let said = store.cli.run(args).refused(1);
         assert!(said.contains("in use by another process"), "{said}");

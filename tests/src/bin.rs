@@ -177,7 +177,9 @@ impl CliStore {
     pub fn number(&self, text: &str) -> u64 {
         let rows = self.query(text);
         match rows.as_slice() {
-            [row] if row.len() == 1 => row[0].as_u64().unwrap_or_else(|| panic!("no number: {text}: {row:?}")),
+            [row] if row.len() == 1 => {
+                row[0].as_u64().unwrap_or_else(|| panic!("no number: {text}: {row:?}"))
+            }
             _ => panic!("not one value: {text}: {rows:?}"),
         }
     }

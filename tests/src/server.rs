@@ -59,7 +59,8 @@ impl Served {
     /// Asks the server to terminate and waits for it; gives its exit status and its log.
     pub fn terminate(mut self) -> (Option<i32>, String) {
         let pid = self.child.id().to_string();
-        let told = Command::new("sh").args(["-c", "kill -TERM \"$0\"", &pid]).status().expect("there is a shell");
+        let told =
+            Command::new("sh").args(["-c", "kill -TERM \"$0\"", &pid]).status().expect("there is a shell");
         assert!(told.success(), "the server has ended by itself");
         let begin = Instant::now();
         let status = loop {

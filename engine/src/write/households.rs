@@ -6,8 +6,8 @@ use hashbrown::{HashMap, HashSet};
 
 use super::overlay::{Overlay, corrupt};
 use crate::codec::{
-    HomeKey, HomeRow, HouseholdHead, HouseholdIdRow, HouseholdMemberRow, IdentifierRow, KeyBytes, LinkRow, Owner,
-    OwnerRow, ResidentRow, StoredHold, time,
+    HomeKey, HomeRow, HouseholdHead, HouseholdIdRow, HouseholdMemberRow, IdentifierRow, KeyBytes, LinkRow,
+    Owner, OwnerRow, ResidentRow, StoredHold, time,
 };
 use crate::model::{HeldBackBy, HouseholdId, HouseholdKey, HouseholdMember, IdentifierId, PersonKey, Seq};
 use crate::read::ReadResult;
@@ -29,18 +29,48 @@ impl Overlay {
         Ok(rows.into_iter().map(|((_, person), _)| person).collect())
     }
 
+    /// Sets where a person lives. What holds the person back is told on the link by which it lives there, too.
     fn put_home(&mut self, person: PersonKey, home: IdentifierId, row: HomeRow) -> ReadResult<()> {
-        if self.homes.get(&self.view, (person, home))?.is_none() {
-            self.residents.put((home, person), ResidentRow);
-            self.identifier(home)?.residents += 1;
-            self.touched.residents.insert(home);
+        match self.homes.get(&self.view, (person, home))?.copied() {
+            None => {
+                self.residents.put((home, person), ResidentRow);
+                self.identifier(home)?.residents += 1;
+                self.touched.residents.insert(home);
+            }
+            Some(known) if known.held.is_some() && known.via != row.via => {
+                self.set_held(IdentifierId::new(known.via), home, None)?;
+            }
+            Some(_) => {}
         }
+        self.set_held(IdentifierId::new(row.via), home, row.held.map(HeldBackBy::from))?;
         self.homes.put((person, home), row);
         self.touched.persons.insert(person);
         Ok(())
     }
 
+    /// Notes what holds a person back from where it lives.
+    fn hold_home(
+        &mut self,
+        person: PersonKey,
+        home: IdentifierId,
+        held: Option<HeldBackBy>,
+    ) -> ReadResult<()> {
+        let stored = held.map(StoredHold::from);
+        if let Some(row) = self.homes.get(&self.view, (person, home))?.copied()
+            && row.held != stored
+        {
+            self.homes.put((person, home), HomeRow { held: stored, ..row });
+            self.set_held(IdentifierId::new(row.via), home, held)?;
+        }
+        Ok(())
+    }
+
     fn delete_home(&mut self, person: PersonKey, home: IdentifierId) -> ReadResult<()> {
+        if let Some(known) = self.homes.get(&self.view, (person, home))?.copied()
+            && known.held.is_some()
+        {
+            self.set_held(IdentifierId::new(known.via), home, None)?;
+        }
         self.homes.delete((person, home));
         self.residents.delete((home, person));
         self.identifier(home)?.residents -= 1;
@@ -264,9 +294,7 @@ impl Overlay {
                 HouseholdMember::Person(person) => {
                     for ((_, home), row) in self.homes_of(person)? {
                         if self.is_shared(home)? {
-                            if row.held.is_some() {
-                                self.homes.put((person, home), HomeRow { held: None, ..row });
-                            }
+                            self.hold_home(person, home, None)?;
                             continue;
                         }
                         let via = IdentifierId::new(row.via);
@@ -335,12 +363,7 @@ impl Overlay {
         for (edge, held) in region.edges.iter().zip(&parted.held) {
             match (region.nodes[edge.a], region.nodes[edge.b]) {
                 (HouseholdMember::Person(person), HouseholdMember::Identifier(home)) => {
-                    let held = held.map(StoredHold::from);
-                    if let Some(row) = self.homes.get(&self.view, (person, home))?.copied()
-                        && row.held != held
-                    {
-                        self.homes.put((person, home), HomeRow { held, ..row });
-                    }
+                    self.hold_home(person, home, *held)?;
                 }
                 (HouseholdMember::Identifier(a), HouseholdMember::Identifier(b)) => {
                     self.set_held(a, b, *held)?

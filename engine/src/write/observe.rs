@@ -7,19 +7,12 @@ use super::persons::Join;
 use super::prepare::{Prepared, PreparedIdentifier};
 use super::{RejectReason, Rejection};
 use crate::codec::{
-    DictionaryRow, HomeRow, IdentifierRow, KeyRingRow, LinkRow, Owner, OwnerRow, RecordRow, StoredAttribute,
-    StoredClaim, StoredEvidence, StoredSeen,
+    DictionaryRow, HomeRow, IdentifierRow, KeyRingRow, LinkKey, LinkRow, Owner, OwnerRow, RecordRow,
+    StoredAttribute, StoredClaim, StoredEvidence, StoredSeen,
 };
 use crate::model::{CatalogueFull, IdentifierId, KindId, MAX_IDENTIFIERS, NamespaceId, SourceId, combine};
 use crate::read::ReadResult;
 use crate::rules::{Rules, ordered};
-
-/// What an observation did.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Applied {
-    /// How many of its links are held back by a limit.
-    pub(crate) held_back: u32,
-}
 
 /// The numbers of an observation's names.
 struct Numbered {
@@ -42,8 +35,8 @@ struct LinkChange {
 }
 
 impl Overlay {
-    /// Applies one observation. A rejection leaves the store as it was.
-    pub(crate) fn observe(&mut self, observation: &Prepared) -> ReadResult<Result<Applied, Rejection>> {
+    /// Applies one observation and returns the links it speaks of. A rejection leaves the store as it was.
+    pub(crate) fn observe(&mut self, observation: &Prepared) -> ReadResult<Result<Vec<LinkKey>, Rejection>> {
         let numbered = match self.number(observation) {
             Ok(numbered) => numbered,
             Err(full) => return Ok(Err(full)),
@@ -68,17 +61,16 @@ impl Overlay {
         }
 
         self.settle_all(&fresh, &changes)?;
-        let mut held_back = 0;
-        for change in &changes {
-            if self
-                .links
-                .get(&self.view, (change.a, change.of_b, change.b))?
-                .is_some_and(|link| link.held.is_some())
-            {
-                held_back += 1;
-            }
+        Ok(Ok(changes.iter().map(|change| (change.a, change.of_b, change.b)).collect()))
+    }
+
+    /// How many of these links are held back by a limit.
+    pub(crate) fn count_held(&mut self, links: &BTreeSet<LinkKey>) -> ReadResult<u32> {
+        let mut held = 0;
+        for key in links {
+            held += u32::from(self.links.get(&self.view, *key)?.is_some_and(|link| link.held.is_some()));
         }
-        Ok(Ok(Applied { held_back }))
+        Ok(held)
     }
 
     /// Gives every name its number, or says that there is no room.

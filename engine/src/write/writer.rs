@@ -1,5 +1,6 @@
 //! The one thread that writes. Requests that wait together share a batch and a sync.
 
+use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
@@ -206,16 +207,19 @@ impl<P: Publish> Work<P> {
             }
             return Ok(Ok(replayed(known)));
         }
-        let (mut accepted, mut held_back) = (0, 0);
+        let mut accepted = 0;
+        let mut links = BTreeSet::new();
         for observation in observations {
             match overlay.observe(observation)? {
-                Ok(applied) => {
+                Ok(spoken_of) => {
                     accepted += 1;
-                    held_back += applied.held_back;
+                    links.extend(spoken_of);
                 }
                 Err(rejection) => rejected.push(rejection),
             }
         }
+        // Counted at the end: what one observation joined a later one may have put back.
+        let held_back = overlay.count_held(&links)?;
         rejected.sort_by_key(|rejection| rejection.index);
         if let Some((_, key, content)) = request {
             let row = RequestRow {

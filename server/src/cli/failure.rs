@@ -43,6 +43,15 @@ impl Failure {
         Self { status: Status::Usage, text: text.into() }
     }
 
+    /// A file that the user names cannot be read; one that is no text is the user's mistake.
+    pub(crate) fn unreadable(what: &str, shown: &str, error: &io::Error) -> Self {
+        if error.kind() == io::ErrorKind::InvalidData {
+            Self::usage(format!("the {what} {shown} is no text in UTF-8"))
+        } else {
+            Self::failed(format!("cannot read the {what} {shown}: {error}"))
+        }
+    }
+
     /// What the exit status says.
     pub(crate) fn status(&self) -> Status {
         self.status

@@ -21,7 +21,7 @@ pub(super) fn run(args: &InitArgs) -> Result<(), Failure> {
         Some(file) => {
             let shown = file.display().to_string();
             let text = std::fs::read_to_string(file)
-                .map_err(|error| Failure::failed(format!("cannot read the schema {shown}: {error}")))?;
+                .map_err(|error| Failure::unreadable("schema", &shown, &error))?;
             (Schema::parse(&text, &shown)?, format!("the schema {shown}"))
         }
     };

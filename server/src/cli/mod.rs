@@ -1,7 +1,7 @@
 //! The command line.
 //!
-//! A module for each command; [`target`] is the one way to a store, be it a
-//! directory or a server, and [`output`] the one way of an answer to the screen.
+//! A module for each command; `target` is the one way to a store, be it a
+//! directory or a server, and `output` the one way of an answer to the screen.
 
 mod args;
 mod check;

@@ -70,7 +70,7 @@ pub fn run_generate(args: &GenerateArgs) -> anyhow::Result<()> {
     let out = args.out.display();
     writeln!(
         io::stdout().lock(),
-        "Made {} persons in {} households with {} identifiers:\n  {out}/records.csv  {} rows\n  {out}/links.csv    {} rows\n  {} junk values among them\nImport them with\n  kinfold import --store DIR --mapping {out}/mapping.toml {out}/records.csv {out}/links.csv",
+        "Made {} persons in {} households with {} identifiers:\n  {out}/records.csv  {} rows\n  {out}/links.csv    {} rows\n  {} junk values among them\nLoad them with\n  kinfold init --store DIR --schema {out}/schema.toml\n  kinfold import --store DIR --mapping {out}/mapping.toml {out}/records.csv {out}/links.csv",
         made.persons, made.households, made.identifiers, made.records, made.links, made.junk
     )
     .context("cannot write to standard output")

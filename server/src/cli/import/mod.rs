@@ -64,7 +64,7 @@ pub struct ImportArgs {
     /// The file that says what the columns mean
     #[arg(long, value_name = "FILE")]
     pub mapping: PathBuf,
-    /// Which [[input]] of the mapping to use, by its name, instead of choosing by the file's name
+    /// Which `[[input]]` of the mapping to use, by its name, instead of choosing by the file's name
     #[arg(long, value_name = "NAME")]
     pub input: Option<String>,
     /// The source of all rows, instead of what the mapping says
