@@ -131,7 +131,7 @@ pub fn run_import<S: Sink>(
     summary.elapsed = begin.elapsed();
     progress.clear();
     if let Err(error) = outcome {
-        let taken = summary::grouped(summary.written + summary.unchanged);
+        let taken = crate::cli::output::grouped(summary.written + summary.unchanged);
         let note = format!(
             "the import stopped; {taken} rows are in the store, and the same command goes on from there"
         );

@@ -4,7 +4,8 @@ use std::io::{self, IsTerminal, Read};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::summary::{ImportSummary, grouped};
+use super::summary::ImportSummary;
+use crate::cli::output::grouped;
 
 /// Shows on standard error how far an import is, if that is a terminal.
 pub(super) struct Progress {

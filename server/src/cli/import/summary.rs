@@ -5,6 +5,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::cli::output::grouped;
+
 /// Counts of reasons: what was wrong and in which column.
 pub type Reasons = BTreeMap<(String, Option<String>), u64>;
 
@@ -98,19 +100,6 @@ impl fmt::Display for ImportSummary {
         }
         Ok(())
     }
-}
-
-/// A number with a comma after every three digits.
-pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[cfg(test)]
