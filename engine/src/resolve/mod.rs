@@ -8,7 +8,7 @@
 
 mod succession;
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Ordering;
 
 use petgraph::unionfind::UnionFind;
 
@@ -102,13 +102,14 @@ pub(crate) struct Partition {
 ///
 /// A component that breaks no limit is one part. Another is cut: its edges are
 /// taken *required first, then weight descending, last event time descending,
-/// then by `tie`*, and each joins its two sides if the joined set breaks no
-/// limit, or else is held back.
+/// then as `order_ties` says*, and each joins its two sides if the joined set
+/// breaks no limit, or else is held back.
 ///
-/// `kinds` gives the kind of each node, `forbidden` pairs of nodes that may not
-/// share a part, and `tie` the order of two edges (as places in `edges`) that
-/// are otherwise equal; it must be total and depend on nothing but what the
-/// edges join. It is asked only where a component is cut.
+/// `kinds` gives the kind of each node, and `forbidden` pairs of nodes that may
+/// not share a part. `order_ties` is given the edges of all components that are
+/// cut (as places in `edges`) and returns for each its place among them; that
+/// order must be total and depend on nothing but what the edges join. It is
+/// asked only where a component is cut.
 ///
 /// O((n + m) α(n)) where nothing is cut; a cut component of k edges adds O(k log k).
 pub(crate) fn partition<E>(
@@ -167,11 +168,8 @@ pub(crate) fn partition<E>(
 
 /// The stronger edge first.
 fn by_strength(x: &Edge, y: &Edge) -> Ordering {
-    let key = |edge: &Edge| (Reverse(edge.required), Reverse(edge.last_seen));
-    Reverse(x.required)
-        .cmp(&Reverse(y.required))
-        .then_with(|| y.weight.total_cmp(&x.weight))
-        .then_with(|| key(x).cmp(&key(y)))
+    let later = || y.last_seen.cmp(&x.last_seen);
+    y.required.cmp(&x.required).then_with(|| y.weight.total_cmp(&x.weight)).then_with(later)
 }
 
 fn cut(
