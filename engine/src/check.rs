@@ -15,7 +15,7 @@ use crate::model::{
     SourceId, combine,
 };
 use crate::read::{ReadError, ReadResult};
-use crate::resolve::{Edge, Limits, partition};
+use crate::resolve::{Edge, Limits, household_kind, partition};
 use crate::secret::Hashed;
 use crate::snapshot::Snapshot;
 
@@ -80,7 +80,7 @@ pub fn check(snapshot: &Snapshot) -> ReadResult<CheckReport> {
     check.person_ids(&persons)?;
     check.resolution(&identifiers, &owners, &links, &persons);
     check.homes(&identifiers, &owners, &links, &homes)?;
-    check.households(&owners, &links, &homes, &persons)?;
+    check.households(&identifiers, &owners, &links, &homes, &persons)?;
     check.records(&identifiers)?;
     check.each::<RequestRow>(|_, _, _| {})?;
     check.metadata()?;
@@ -507,14 +507,13 @@ impl Check<'_> {
     /// Resolves all households anew and compares.
     fn households(
         &mut self,
+        identifiers: &Loaded<IdentifierRow>,
         owners: &Loaded<OwnerRow>,
         links: &Loaded<LinkRow>,
         homes: &Loaded<HomeRow>,
         persons: &BTreeMap<PersonKey, PersonHead>,
     ) -> ReadResult<()> {
         let rules = std::sync::Arc::clone(&self.snapshot.state.rules);
-        let identifiers = self.snapshot.state.view.scan::<IdentifierRow>(KeyBytes::new(&[]));
-        let identifiers: Loaded<IdentifierRow> = identifiers.filter_map(Result::ok).collect();
         let places: Vec<IdentifierId> =
             identifiers.iter().filter(|(_, row)| !self.is_person(row.namespace)).map(|(id, _)| *id).collect();
         let mut nodes: Vec<HouseholdMember> =
@@ -522,8 +521,7 @@ impl Check<'_> {
         nodes.extend(places.iter().map(|id| HouseholdMember::Identifier(*id)));
         let place: HashMap<HouseholdMember, usize> =
             nodes.iter().enumerate().map(|(at, node)| (*node, at)).collect();
-        let kinds: Vec<u16> =
-            nodes.iter().map(|node| u16::from(matches!(node, HouseholdMember::Identifier(_)))).collect();
+        let kinds: Vec<u16> = nodes.iter().map(household_kind).collect();
         let shared = |id: &IdentifierId| owners.get(id).is_some_and(|row| row.shared);
         let (mut edges, mut names, mut stored) = (Vec::new(), Vec::new(), Vec::new());
         for ((person, home), row) in homes {
@@ -558,13 +556,10 @@ impl Check<'_> {
                 stored.push(link.held);
             }
         }
-        let limits = Limits {
-            total: None,
-            by_kind: rules.max_persons.iter().map(|most| (0, *most, HeldBackBy::MaxPersons)).collect(),
-        };
+        let limits = Limits::of_household(rules.max_persons);
         let parted = partition(&kinds, &edges, &limits, &[], |contested| {
             let pairs: Vec<_> = contested.iter().map(|at| names[*at]).collect();
-            Ok::<_, std::convert::Infallible>(self.order(&identifiers, &pairs))
+            Ok::<_, std::convert::Infallible>(self.order(identifiers, &pairs))
         });
         let Ok(parted) = parted;
         for (at, held) in parted.held.iter().enumerate() {

@@ -382,6 +382,19 @@ row!(
     |r| (IdentifierId::new(r.u32()?), NamespaceId::new(r.u16()?), IdentifierId::new(r.u32()?))
 );
 
+impl LinkRow {
+    /// The prefix of an identifier's links, or of those to one namespace, and the least key in it.
+    pub(crate) fn range(id: IdentifierId, namespace: Option<NamespaceId>) -> (KeyBytes, LinkKey) {
+        let from = (id, namespace.unwrap_or(NamespaceId::new(0)), IdentifierId::new(0));
+        let own = id.get().to_be_bytes();
+        let prefix = match namespace {
+            None => KeyBytes::new(&[&own]),
+            Some(namespace) => KeyBytes::new(&[&own, &namespace.get().to_be_bytes()]),
+        };
+        (prefix, from)
+    }
+}
+
 #[derive(Clone, PartialEq, Debug, Encode, Decode)]
 pub(crate) struct StoredMember {
     pub(crate) id: u32,

@@ -252,11 +252,7 @@ impl Read for Snapshot {
         id: IdentifierId,
         namespace: Option<NamespaceId>,
     ) -> impl Iterator<Item = ReadResult<LinkRow>> + '_ {
-        let own = id.get().to_be_bytes();
-        let prefix = match namespace {
-            None => KeyBytes::new(&[&own]),
-            Some(namespace) => KeyBytes::new(&[&own, &namespace.get().to_be_bytes()]),
-        };
+        let (prefix, _) = StoredLink::range(id, namespace);
         self.view().scan::<StoredLink>(prefix).map(|row| {
             let ((_, other_namespace, other), link) = row?;
             Ok(LinkRow {

@@ -14,7 +14,20 @@ use petgraph::unionfind::UnionFind;
 
 pub(crate) use succession::{Ancestor, succeed};
 
-use crate::model::{HeldBackBy, NamespaceId, Timestamp};
+use crate::model::{HeldBackBy, HouseholdMember, NamespaceId, Timestamp};
+
+/// The kind of a person among the nodes of a household.
+const PERSON: u16 = 0;
+/// The kind of an identifier among the nodes of a household.
+const PLACE: u16 = 1;
+
+/// What the limits of a household count a member as.
+pub(crate) fn household_kind(member: &HouseholdMember) -> u16 {
+    match member {
+        HouseholdMember::Person(_) => PERSON,
+        HouseholdMember::Identifier(_) => PLACE,
+    }
+}
 
 /// An edge that conducts.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -46,6 +59,12 @@ impl Limits {
             .collect();
         by_kind.sort_by_key(|(kind, ..)| *kind);
         Self { total: max_identifiers.map(|most| (most, HeldBackBy::MaxIdentifiers)), by_kind }
+    }
+
+    /// The limits of a household.
+    pub(crate) fn of_household(max_persons: Option<u32>) -> Self {
+        let by_kind = max_persons.iter().map(|most| (PERSON, *most, HeldBackBy::MaxPersons)).collect();
+        Self { total: None, by_kind }
     }
 
     /// The limit that a set with these counts breaks, if any: the total first, then by kind ascending.

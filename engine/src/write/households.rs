@@ -11,11 +11,7 @@ use crate::codec::{
 };
 use crate::model::{HeldBackBy, HouseholdId, HouseholdKey, HouseholdMember, IdentifierId, PersonKey, Seq};
 use crate::read::ReadResult;
-use crate::resolve::{Ancestor, Edge, Limits, partition, succeed};
-
-/// The kinds of node that a household's limits count.
-const PERSON: u16 = 0;
-const IDENTIFIER: u16 = 1;
+use crate::resolve::{Ancestor, Edge, Limits, household_kind, partition, succeed};
 
 impl Overlay {
     fn homes_of(&self, person: PersonKey) -> ReadResult<Vec<(HomeKey, HomeRow)>> {
@@ -339,23 +335,8 @@ impl Overlay {
     }
 
     fn resettle_households(&mut self, region: &Region) -> ReadResult<()> {
-        let kinds: Vec<u16> = region
-            .nodes
-            .iter()
-            .map(|node| match node {
-                HouseholdMember::Person(_) => PERSON,
-                HouseholdMember::Identifier(_) => IDENTIFIER,
-            })
-            .collect();
-        let limits = Limits {
-            total: None,
-            by_kind: self
-                .rules
-                .max_persons
-                .iter()
-                .map(|most| (PERSON, *most, HeldBackBy::MaxPersons))
-                .collect(),
-        };
+        let kinds: Vec<u16> = region.nodes.iter().map(household_kind).collect();
+        let limits = Limits::of_household(self.rules.max_persons);
         let parted = partition(&kinds, &region.edges, &limits, &[], |edges| {
             let pairs: Vec<_> = edges.iter().map(|at| region.names[*at]).collect();
             self.order_by_names(&pairs)

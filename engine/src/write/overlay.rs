@@ -257,22 +257,9 @@ impl Overlay {
         id: IdentifierId,
         namespace: Option<NamespaceId>,
     ) -> ReadResult<Vec<(crate::codec::LinkKey, LinkRow)>> {
-        let (prefix, from) = link_range(id, namespace);
+        let (prefix, from) = LinkRow::range(id, namespace);
         self.links.range(&self.view, prefix, from)
     }
-}
-
-/// The prefix of an identifier's links, or of those to one namespace, and the least key in it.
-pub(crate) fn link_range(
-    id: IdentifierId,
-    namespace: Option<NamespaceId>,
-) -> (KeyBytes, crate::codec::LinkKey) {
-    let from = (id, namespace.unwrap_or(NamespaceId::new(0)), IdentifierId::new(0));
-    let prefix = match namespace {
-        None => KeyBytes::new(&[&id.get().to_be_bytes()]),
-        Some(namespace) => KeyBytes::new(&[&id.get().to_be_bytes(), &namespace.get().to_be_bytes()]),
-    };
-    (prefix, from)
 }
 
 /// A contradiction between rows.

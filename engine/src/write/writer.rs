@@ -25,10 +25,7 @@ const GROUP_OBSERVATIONS: usize = 8_192;
 pub type Done = Box<dyn FnOnce(Result<Receipt, WriteError>) + Send>;
 
 struct Request {
-    request: Option<(String, crate::codec::Hash128, crate::codec::Hash128)>,
-    observations: Vec<Prepared>,
-    rejected: Vec<Rejection>,
-    denied: u32,
+    checked: Checked,
     done: Done,
 }
 
@@ -74,14 +71,7 @@ impl Writer {
         match check(batch, schema, secret) {
             Err(error) => done(Err(error)),
             Ok(checked) => {
-                let request = Request {
-                    request: checked.request,
-                    observations: checked.observations,
-                    rejected: checked.rejected,
-                    denied: checked.denied,
-                    done,
-                };
-                if let Err(mpsc::SendError(request)) = self.queue.send(request) {
+                if let Err(mpsc::SendError(request)) = self.queue.send(Request { checked, done }) {
                     (request.done)(Err(WriteError::Closed));
                 }
             }
@@ -89,7 +79,9 @@ impl Writer {
     }
 }
 
+/// A batch whose observations were checked.
 struct Checked {
+    /// The request's id, the hash of it, and the hash of what it holds.
     request: Option<(String, crate::codec::Hash128, crate::codec::Hash128)>,
     observations: Vec<Prepared>,
     rejected: Vec<Rejection>,
@@ -143,11 +135,9 @@ impl<P: Publish> Work<P> {
             let mut next = Some(first);
             let mut failed = None;
             while let Some(request) = next.take() {
-                observations += request.observations.len();
-                let done = request.done;
-                let applied =
-                    self.apply(request.request, &request.observations, request.rejected, request.denied);
-                match applied {
+                let Request { checked, done } = request;
+                observations += checked.observations.len();
+                match self.apply(checked) {
                     Ok(outcome) => outcomes.push((done, outcome)),
                     Err(error) => {
                         // What the write had to read is damaged: nothing of the group may stay.
@@ -190,13 +180,8 @@ impl<P: Publish> Work<P> {
     }
 
     /// Applies one request to the overlay. The outer error is damage; the inner one refuses the request.
-    fn apply(
-        &mut self,
-        request: Option<(String, crate::codec::Hash128, crate::codec::Hash128)>,
-        observations: &[Prepared],
-        mut rejected: Vec<Rejection>,
-        denied: u32,
-    ) -> Result<Result<Receipt, WriteError>, ReadError> {
+    fn apply(&mut self, checked: Checked) -> Result<Result<Receipt, WriteError>, ReadError> {
+        let Checked { request, observations, mut rejected, denied } = checked;
         let overlay = self.overlay();
         overlay.now = Timestamp::now();
         if let Some((id, key, content)) = &request
@@ -209,7 +194,7 @@ impl<P: Publish> Work<P> {
         }
         let mut accepted = 0;
         let mut links = BTreeSet::new();
-        for observation in observations {
+        for observation in &observations {
             match overlay.observe(observation)? {
                 Ok(spoken_of) => {
                     accepted += 1;

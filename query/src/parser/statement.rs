@@ -55,7 +55,8 @@ fn whole(i: In<'_>) -> Res<'_, Statement> {
 fn start<'a>(i: In<'a>, first: &str) -> Res<'a, Statement> {
     let upper = first.to_ascii_uppercase();
     if let Some(kind) = VerbKind::ALL.into_iter().find(|kind| kind.word() == upper) {
-        if kind == VerbKind::Profile && query_word(i, 1) {
+        // `PROFILE match:'x'` names somebody in a namespace of that name.
+        if kind == VerbKind::Profile && query_word(i, 1) && !i.is_sym(2, ":") {
             let message = "`PROFILE` asks for a person's profile";
             return fatal(
                 Fault::syntax("syntax", i.span(), message).hint("to measure a query, write ANALYZE"),
