@@ -4,18 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use hashbrown::{HashMap, HashSet};
+use petgraph::unionfind::UnionFind;
 
 use crate::codec::{
-    DictionaryRow, HomeRow, HouseholdHead, HouseholdIdRow, HouseholdMemberRow, IdentifierRow, KeyBytes,
-    KeyRingRow, LinkKey, LinkRow, Owner, OwnerRow, PersonChunk, PersonHead, PersonIdRow, RecordRow,
-    RequestRow, ResidentRow, Row, StoredHold, Table, time,
+    ComponentRow, DictionaryRow, DueRow, EventRow, HomeRow, HouseholdHead, HouseholdIdRow,
+    HouseholdMemberRow, IdentifierRow, KeyBytes, KeyRingRow, LinkKey, LinkRow, Owner, OwnerRow, PersonChunk,
+    PersonEventKey, PersonEventRow, PersonHead, PersonIdRow, RecordRow, RequestRow, ResidentRow, Row,
+    StoredClaim, StoredHold, StoredOverride, Table, WriteRow, time,
 };
 use crate::model::{
-    HeldBackBy, HouseholdId, HouseholdKey, HouseholdMember, IdentifierId, NamespaceId, PersonId, PersonKey,
-    SourceId, combine,
+    HouseholdId, HouseholdKey, HouseholdMember, IdentifierId, NamespaceId, PersonId, PersonKey, SourceId,
+    combine,
 };
 use crate::read::{ReadError, ReadResult};
 use crate::resolve::{Edge, Limits, household_kind, partition};
+use crate::schema::Normalised;
 use crate::secret::Hashed;
 use crate::snapshot::Snapshot;
 
@@ -73,15 +76,18 @@ pub fn check(snapshot: &Snapshot) -> ReadResult<CheckReport> {
     let owners = check.load::<OwnerRow>()?;
     let links = check.load::<LinkRow>()?;
     let homes = check.load::<HomeRow>()?;
+    let overrides = check.load::<StoredOverride>()?;
+    check.overrides(&identifiers, &overrides);
     check.dictionary(&identifiers)?;
     check.links(&identifiers, &links);
-    check.identifiers(&identifiers, &owners, &links);
+    check.identifiers(&identifiers, &owners, &links, &overrides);
     let persons = check.persons(&identifiers, &owners)?;
     check.person_ids(&persons)?;
-    check.resolution(&identifiers, &owners, &links, &persons);
+    check.resolution(&identifiers, &owners, &links, &overrides, &persons)?;
     check.homes(&identifiers, &owners, &links, &homes)?;
     check.households(&identifiers, &owners, &links, &homes, &persons)?;
-    check.records(&identifiers)?;
+    check.records(&identifiers, &links)?;
+    check.history()?;
     check.each::<RequestRow>(|_, _, _| {})?;
     check.metadata()?;
     check.counters(&identifiers, &links, &persons);
@@ -204,28 +210,47 @@ impl Check<'_> {
         identifiers: &Loaded<IdentifierRow>,
         owners: &Loaded<OwnerRow>,
         links: &Loaded<LinkRow>,
+        overrides: &Loaded<StoredOverride>,
     ) {
         let rules = std::sync::Arc::clone(&self.snapshot.state.rules);
+        let denied = |id: &IdentifierId| owners.get(id).is_some_and(|row| row.denied);
         for (id, row) in identifiers {
             let own = links_of(links, *id);
             let (mut degree, mut home_links) = (0, 0);
             let mut ties: BTreeMap<u16, u32> = BTreeMap::new();
-            for ((_, namespace, _), link) in own {
+            let counted = |namespace: NamespaceId| {
+                let rule = rules.of(NamespaceId::new(row.namespace));
+                rule.shared_above.iter().any(|(counted, _)| *counted == namespace)
+            };
+            for ((_, namespace, other), link) in own {
                 degree += 1;
                 home_links += u32::from(!rules.is_person(*namespace));
                 let tied = self.is_person(row.namespace)
                     && rules.is_person(*namespace)
-                    && link.weight >= rules.person_threshold;
-                if tied
-                    && rules
-                        .of(NamespaceId::new(row.namespace))
-                        .shared_above
-                        .iter()
-                        .any(|(n, _)| n == namespace)
-                {
+                    && link.weight >= rules.person_threshold
+                    && !denied(id)
+                    && !denied(other);
+                if tied && counted(*namespace) && !overrides.contains_key(&(*id, *other)) {
                     *ties.entry(namespace.get()).or_default() += 1;
                 }
             }
+            for ((_, other), _) in said_of(overrides, *id).filter(|(_, said)| said.require) {
+                if let Some(other) = identifiers.get(other)
+                    && counted(NamespaceId::new(other.namespace))
+                {
+                    *ties.entry(other.namespace).or_default() += 1;
+                }
+            }
+            let value_denied = matches!(
+                self.snapshot.state.schema.normalise(
+                    self.snapshot.state.names.namespace_name(NamespaceId::new(row.namespace)),
+                    &row.value
+                ),
+                Normalised::Denied { .. }
+            );
+            self.expect(denied(id) == value_denied, Table::Owners, || {
+                format!("identifier {} has denied = {}, it should be {value_denied}", id.get(), denied(id))
+            });
             let ties: Vec<(u16, u32)> = ties.into_iter().collect();
             self.expect((degree, home_links) == (row.degree, row.home_links), Table::Identifiers, || {
                 format!("identifier {} says {} links, it has {degree}", id.get(), row.degree)
@@ -266,6 +291,7 @@ impl Check<'_> {
     ) -> ReadResult<BTreeMap<PersonKey, PersonHead>> {
         let mut heads = BTreeMap::new();
         let mut counts: BTreeMap<PersonKey, BTreeMap<u16, u32>> = BTreeMap::new();
+        let mut overrides: BTreeMap<PersonKey, u32> = BTreeMap::new();
         self.each::<PersonChunk>(|check, (key, chunk), row| {
             let headed = row.head.is_some() == (chunk == 0);
             check.expect(headed, Table::Persons, || {
@@ -287,6 +313,7 @@ impl Check<'_> {
                     format!("person {} names identifier {} otherwise than it is", key.get(), member.id)
                 });
                 *counts.entry(key).or_default().entry(member.namespace).or_default() += 1;
+                *overrides.entry(key).or_default() += identifiers.get(&id).map_or(0, |known| known.overrides);
             }
             if let Some(head) = row.head {
                 heads.insert(key, head);
@@ -297,6 +324,10 @@ impl Check<'_> {
             let size: u32 = counted.iter().map(|(_, count)| count).sum();
             self.expect(size > 0 && (size, &counted) == (head.size, &head.counts), Table::Persons, || {
                 format!("person {} says {} identifiers, it holds {size}", key.get(), head.size)
+            });
+            let said = overrides.get(key).copied().unwrap_or(0);
+            self.expect(said == head.overrides, Table::Persons, || {
+                format!("person {} says {} overrides, it has {said}", key.get(), head.overrides)
             });
             let anchor = owners.get(&head.person_id().anchor()).and_then(|row| row.person());
             self.expect(anchor == Some(*key), Table::Persons, || {
@@ -340,14 +371,36 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// Resolves all persons anew and compares.
+    fn overrides(&mut self, identifiers: &Loaded<IdentifierRow>, overrides: &Loaded<StoredOverride>) {
+        for ((a, b), said) in overrides {
+            let back = overrides.get(&(*b, *a));
+            let both_are_persons =
+                [a, b].iter().all(|id| identifiers.get(*id).is_some_and(|row| self.is_person(row.namespace)));
+            self.expect(a != b && back == Some(said) && both_are_persons, Table::Overrides, || {
+                format!("the override {}-{} stands one way only, or on what is no person's", a.get(), b.get())
+            });
+        }
+        for (id, row) in identifiers {
+            let counted = said_of(overrides, *id).count();
+            self.expect(counted == row.overrides as usize, Table::Identifiers, || {
+                format!("identifier {} says {} overrides, it has {counted}", id.get(), row.overrides)
+            });
+        }
+        let counted = self.snapshot.state.counters.overrides;
+        self.expect(counted == overrides.len() as u64 / 2, Table::Meta, || {
+            format!("{counted} overrides counted, there are {}", overrides.len() / 2)
+        });
+    }
+
+    /// Resolves all persons anew and compares. Components that wait for a cut are left out.
     fn resolution(
         &mut self,
         identifiers: &Loaded<IdentifierRow>,
         owners: &Loaded<OwnerRow>,
         links: &Loaded<LinkRow>,
+        overrides: &Loaded<StoredOverride>,
         persons: &BTreeMap<PersonKey, PersonHead>,
-    ) {
+    ) -> ReadResult<()> {
         let rules = std::sync::Arc::clone(&self.snapshot.state.rules);
         let nodes: Vec<IdentifierId> =
             identifiers.iter().filter(|(_, row)| self.is_person(row.namespace)).map(|(id, _)| *id).collect();
@@ -355,21 +408,21 @@ impl Check<'_> {
             nodes.iter().enumerate().map(|(at, id)| (*id, at)).collect();
         let kinds: Vec<u16> =
             nodes.iter().filter_map(|id| identifiers.get(id)).map(|row| row.namespace).collect();
-        let shared = |id: &IdentifierId| owners.get(id).is_some_and(|row| row.shared);
+        let conducts = |id: &IdentifierId| owners.get(id).is_some_and(OwnerRow::may_conduct);
         let (mut edges, mut keys) = (Vec::new(), Vec::new());
         for (key @ (a, namespace, b), link) in links {
             let (Some(at), Some(to)) = (place.get(a), place.get(b)) else { continue };
             if a > b || !rules.is_person(*namespace) {
                 continue;
             }
-            if link.weight >= rules.person_threshold && !shared(a) && !shared(b) {
-                edges.push(Edge {
-                    a: *at,
-                    b: *to,
-                    weight: link.weight,
-                    last_seen: time(link.last),
-                    required: false,
-                });
+            let said = overrides.get(&(*a, *b));
+            let joins = match said {
+                Some(said) => said.require,
+                None => link.weight >= rules.person_threshold && conducts(a) && conducts(b),
+            };
+            if joins {
+                let (weight, last_seen, required) = (link.weight, time(link.last), said.is_some());
+                edges.push(Edge { a: *at, b: *to, weight, last_seen, required });
                 keys.push(*key);
             } else {
                 self.expect(link.held.is_none(), Table::Links, || {
@@ -377,23 +430,35 @@ impl Check<'_> {
                 });
             }
         }
-        let parted = partition(&kinds, &edges, &rules.person_limits, &[], |contested| {
+        let mut forbidden = Vec::new();
+        for ((a, b), said) in overrides.iter().filter(|((a, b), _)| a < b) {
+            let (Some(at), Some(to)) = (place.get(a), place.get(b)) else { continue };
+            let namespace = NamespaceId::new(kinds[*to]);
+            if !said.require {
+                forbidden.push((*at, *to));
+            } else if !links.contains_key(&(*a, namespace, *b)) {
+                edges.push(Edge { a: *at, b: *to, weight: 0.0, last_seen: time(i64::MIN), required: true });
+                keys.push((*a, namespace, *b));
+            }
+        }
+        let parted = partition(&kinds, &edges, &rules.person_limits, &forbidden, |contested| {
             let pairs: Vec<_> = contested.iter().map(|at| (keys[*at].0, keys[*at].2)).collect();
             Ok::<_, std::convert::Infallible>(self.order(identifiers, &pairs))
         });
         let Ok(parted) = parted;
-        for (key, held) in keys.iter().zip(&parted.held) {
-            let stored = links.get(key).and_then(|link| link.held);
-            self.expect(stored == held.map(StoredHold::from), Table::Links, || {
-                format!(
-                    "link {}-{} is held back by {stored:?}, it should be {held:?}",
-                    key.0.get(),
-                    key.2.get()
-                )
+        let components = self.load::<ComponentRow>()?;
+        let waits = self.waiting(&nodes, &place, &edges, owners, persons, &components)?;
+        for (at, held) in parted.held.iter().enumerate().filter(|(at, _)| !waits[edges[*at].a]) {
+            let key = keys[at];
+            let Some(link) = links.get(&key) else { continue };
+            self.expect(link.held == held.map(StoredHold::from), Table::Links, || {
+                let (a, b, stored) = (key.0.get(), key.2.get(), link.held);
+                format!("link {a}-{b} is held back by {stored:?}, it should be {held:?}")
             });
         }
         let mut taken: HashSet<PersonKey> = HashSet::new();
-        for (part, cut) in parted.parts.iter().zip(&parted.cut) {
+        let mut component_of: HashMap<usize, Option<u64>> = HashMap::new();
+        for (part, cut) in parted.parts.iter().zip(&parted.cut).filter(|(part, _)| !waits[part[0]]) {
             let keys: BTreeSet<Option<PersonKey>> =
                 part.iter().map(|node| owners.get(&nodes[*node]).and_then(|row| row.person())).collect();
             let Some(Some(key)) = keys.first().filter(|_| keys.len() == 1) else {
@@ -404,12 +469,62 @@ impl Check<'_> {
             self.expect(taken.insert(*key), Table::Persons, || {
                 format!("person {} should be several", key.get())
             });
-            let same =
-                persons.get(key).is_some_and(|head| head.size as usize == part.len() && head.cut == *cut);
-            self.expect(same, Table::Persons, || {
+            let component = persons.get(key).and_then(|head| head.component);
+            let expected = cut.map(|cut| *component_of.entry(cut).or_insert(component));
+            let same = persons.get(key).is_some_and(|head| head.size as usize == part.len());
+            self.expect(same && component == expected.flatten(), Table::Persons, || {
                 format!("person {} differs from a fresh resolution", key.get())
             });
+            if let Some(cut) = cut {
+                let row = component.and_then(|component| components.get(&component));
+                let links = parted.cut_edges[*cut];
+                self.expect(row == Some(&ComponentRow { links, due: false }), Table::Components, || {
+                    format!("the component of person {} is {row:?}, it has {links} links", key.get())
+                });
+            }
         }
+        let used: HashSet<u64> = persons.values().filter_map(|head| head.component).collect();
+        self.expect(components.keys().all(|component| used.contains(component)), Table::Components, || {
+            "there is a component without persons".to_owned()
+        });
+        Ok(())
+    }
+
+    /// For each node, whether its raw component has links that wait for a cut.
+    fn waiting(
+        &mut self,
+        nodes: &[IdentifierId],
+        place: &HashMap<IdentifierId, usize>,
+        edges: &[Edge],
+        owners: &Loaded<OwnerRow>,
+        persons: &BTreeMap<PersonKey, PersonHead>,
+        components: &Loaded<ComponentRow>,
+    ) -> ReadResult<Vec<bool>> {
+        let due = self.load::<DueRow>()?;
+        let counted = self.snapshot.state.counters.due;
+        self.expect(counted == due.len() as u64, Table::Due, || {
+            format!("{counted} identifiers counted, there are {}", due.len())
+        });
+        if due.is_empty() {
+            return Ok(vec![false; nodes.len()]);
+        }
+        let mut sets: UnionFind<usize> = UnionFind::new(nodes.len());
+        for edge in edges {
+            sets.union(edge.a, edge.b);
+        }
+        let mut first: HashMap<PersonKey, usize> = HashMap::new();
+        let mut starts: Vec<usize> = due.keys().filter_map(|id| place.get(id).copied()).collect();
+        for (at, id) in nodes.iter().enumerate() {
+            if let Some(person) = owners.get(id).and_then(|row| row.person()) {
+                sets.union(at, *first.entry(person).or_insert(at));
+                let component = persons.get(&person).and_then(|head| head.component);
+                if component.and_then(|component| components.get(&component)).is_some_and(|row| row.due) {
+                    starts.push(at);
+                }
+            }
+        }
+        let waiting: HashSet<usize> = starts.into_iter().map(|at| sets.find(at)).collect();
+        Ok((0..nodes.len()).map(|at| waiting.contains(&sets.find(at))).collect())
     }
 
     /// Places of pairs when sorted by names, as the writer orders them.
@@ -522,7 +637,7 @@ impl Check<'_> {
         let place: HashMap<HouseholdMember, usize> =
             nodes.iter().enumerate().map(|(at, node)| (*node, at)).collect();
         let kinds: Vec<u16> = nodes.iter().map(household_kind).collect();
-        let shared = |id: &IdentifierId| owners.get(id).is_some_and(|row| row.shared);
+        let shared = |id: &IdentifierId| !owners.get(id).is_some_and(OwnerRow::may_conduct);
         let (mut edges, mut names, mut stored) = (Vec::new(), Vec::new(), Vec::new());
         for ((person, home), row) in homes {
             if shared(home) {
@@ -647,8 +762,11 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn records(&mut self, identifiers: &Loaded<IdentifierRow>) -> ReadResult<()> {
+    /// The records, the key ring, and that what records say is what links and identifiers remember of it.
+    fn records(&mut self, identifiers: &Loaded<IdentifierRow>, links: &Loaded<LinkRow>) -> ReadResult<()> {
         let ring: HashSet<_> = self.load::<KeyRingRow>()?.into_keys().collect();
+        let mut said: BTreeMap<(u32, u32), BTreeMap<(u16, Option<u16>), Words>> = BTreeMap::new();
+        let mut seen: BTreeMap<(u32, u16), Words> = BTreeMap::new();
         let (mut records, mut entries) = (0, 0);
         self.each::<RecordRow>(|check, (source, hash), row| {
             records += 1;
@@ -663,6 +781,14 @@ impl Check<'_> {
                     || format!("identifier {} has no way back to its record", id.get()),
                 );
             }
+            for claim in &row.claims {
+                for id in &claim.identifiers {
+                    seen.entry((*id, source.get())).or_default().add(claim);
+                }
+                for pair in claim.pairs() {
+                    said.entry(pair).or_default().entry((source.get(), claim.kind)).or_default().add(claim);
+                }
+            }
         })?;
         self.expect(entries == ring.len(), Table::KeyRing, || {
             format!("{} entries, the records have {entries}", ring.len())
@@ -671,6 +797,85 @@ impl Check<'_> {
         self.expect(records == counted, Table::Meta, || {
             format!("{counted} records counted, there are {records}")
         });
+        for ((a, _, b), link) in links.iter().filter(|((a, _, b), _)| a < b) {
+            let told: BTreeMap<(u16, Option<u16>), Words> = link
+                .evidence
+                .iter()
+                .filter(|evidence| evidence.recorded)
+                .map(|evidence| {
+                    let confidence = Some(evidence.confidence);
+                    let words = Words {
+                        confidence,
+                        count: evidence.count,
+                        first: evidence.first,
+                        last: evidence.last,
+                    };
+                    ((evidence.source, evidence.kind), words)
+                })
+                .collect();
+            let expected = said.remove(&(a.get(), b.get())).unwrap_or_default();
+            self.expect(told == expected, Table::Links, || {
+                format!("link {}-{} remembers other words of records than they say", a.get(), b.get())
+            });
+        }
+        for (a, b) in said.keys() {
+            self.problem(Table::Records, format!("records tie {a} and {b}, which have no link"));
+        }
+        for (id, row) in identifiers {
+            for by in row.seen.iter().filter(|seen| seen.recorded) {
+                let told = Words { confidence: None, count: by.count, first: by.first, last: by.last };
+                let expected = seen.remove(&(id.get(), by.source));
+                let same = expected.is_some_and(|words| Words { confidence: None, ..words } == told);
+                self.expect(same, Table::Identifiers, || {
+                    format!("identifier {} remembers other sightings than records say", id.get())
+                });
+            }
+        }
+        for (id, _) in seen.keys() {
+            self.problem(
+                Table::Records,
+                format!("records name identifier {id}, which does not know of them"),
+            );
+        }
+        Ok(())
+    }
+
+    /// Events lead to persons and back, and writes follow each other.
+    fn history(&mut self) -> ReadResult<()> {
+        let events = self.load::<EventRow>()?;
+        let index: BTreeSet<PersonEventKey> = self.load::<PersonEventRow>()?.into_keys().collect();
+        let mut expected = 0;
+        let mut latest = i64::MIN;
+        for ((seq, place), event) in &events {
+            for person in event.change.persons() {
+                expected += 1;
+                self.expect(index.contains(&(person, *seq, *place)), Table::PersonEvents, || {
+                    format!("{person} has no way to event {place} of write {seq}")
+                });
+            }
+            self.expect(event.time >= latest, Table::Events, || {
+                format!("event {place} of write {seq} is earlier than one before it")
+            });
+            latest = latest.max(event.time);
+        }
+        self.expect(index.len() == expected, Table::PersonEvents, || {
+            format!("{} rows, the events have {expected}", index.len())
+        });
+        let mut last = (0, i64::MIN);
+        self.each::<WriteRow>(|check, seq, row| {
+            let follows = row.counters.seq == seq && row.counters.time >= last.1;
+            check.expect(follows, Table::Writes, || format!("write {seq} does not follow the one before it"));
+            last = (seq, row.counters.time);
+        })?;
+        let seq = self.snapshot.state.counters.seq;
+        self.expect(last.0 == seq, Table::Writes, || {
+            format!("the last write is {}, the store is at {seq}", last.0)
+        });
+        match self.snapshot.state.view.read_through(Table::Past) {
+            Ok(rows) => self.report.rows += rows,
+            Err(ReadError::Corrupt { detail, .. }) => self.problem(Table::Past, detail),
+            Err(error) => return Err(error),
+        }
         Ok(())
     }
 
@@ -711,6 +916,38 @@ fn links_of(links: &Loaded<LinkRow>, id: IdentifierId) -> impl Iterator<Item = (
     let from = (id, NamespaceId::new(0), IdentifierId::new(0));
     let to = (id, NamespaceId::new(u16::MAX), IdentifierId::new(u32::MAX));
     links.range(from..=to)
+}
+
+fn said_of(
+    overrides: &Loaded<StoredOverride>,
+    id: IdentifierId,
+) -> impl Iterator<Item = (&(IdentifierId, IdentifierId), &StoredOverride)> {
+    overrides.range((id, IdentifierId::new(0))..=(id, IdentifierId::new(u32::MAX)))
+}
+
+/// What records of a source say of a link or an identifier, taken together.
+#[derive(Clone, Copy, PartialEq, Debug)]
+struct Words {
+    /// The highest; `None` where it does not matter.
+    confidence: Option<f64>,
+    count: u64,
+    first: i64,
+    last: i64,
+}
+
+impl Default for Words {
+    fn default() -> Self {
+        Self { confidence: None, count: 0, first: i64::MAX, last: i64::MIN }
+    }
+}
+
+impl Words {
+    fn add(&mut self, claim: &StoredClaim) {
+        self.confidence = Some(self.confidence.unwrap_or(0.0).max(claim.confidence));
+        self.count += claim.count;
+        self.first = self.first.min(claim.first);
+        self.last = self.last.max(claim.last);
+    }
 }
 
 enum Next<I> {

@@ -16,7 +16,7 @@ use bincode::{Decode, Encode};
 
 use crate::model::{
     AttributeValue, HeldBackBy, HouseholdId, HouseholdKey, HouseholdMember, IdentifierId, NamespaceId,
-    PersonId, PersonKey, SourceId, Timestamp,
+    Override, OverrideKind, PersonId, PersonKey, Seq, SourceId, Timestamp,
 };
 
 /// The layout that this code reads and writes.
@@ -45,6 +45,21 @@ macro_rules! tables {
                 match self {
                     $(Self::$table => $name,)*
                 }
+            }
+
+            /// Whether rows as they were stay readable after a write changes them.
+            pub(crate) const fn keeps_past(self) -> bool {
+                !matches!(
+                    self,
+                    Self::Meta
+                        | Self::Dictionary
+                        | Self::Requests
+                        | Self::Events
+                        | Self::PersonEvents
+                        | Self::Writes
+                        | Self::Past
+                        | Self::Due
+                )
             }
         }
     };
@@ -81,6 +96,20 @@ tables! {
     KeyRing = "key_ring",
     /// keyed hash of a request id → what became of the request.
     Requests = "requests",
+    /// identifier · identifier → what somebody said of the pair; both directions.
+    Overrides = "overrides",
+    /// sequence number · place → a change to who is who.
+    Events = "events",
+    /// person id · sequence number · place: the events that concern a person.
+    PersonEvents = "person_events",
+    /// sequence number → when a write was made, and the counters after it.
+    Writes = "writes",
+    /// table · key · sequence number → the row as it was before that write.
+    Past = "past",
+    /// component → a raw component that a limit cuts.
+    Components = "components",
+    /// identifier: where links wait for a cut that is due.
+    Due = "due",
 }
 
 /// A stored value that does not decode, and what is wrong with it.
@@ -145,6 +174,41 @@ pub(crate) trait Row: Sized + Clone + PartialEq {
     fn read_key(bytes: &[u8]) -> Option<Self::Key>;
     fn encode_row(&self, key: Self::Key, out: &mut Vec<u8>);
     fn decode_row(key: &[u8], bytes: &[u8]) -> Result<Self, BadValue>;
+
+    /// Whether the key itself shows that no such row was there at a moment, so
+    /// that its absence then needs no note. `false` where the key does not say.
+    fn is_after(_key: Self::Key, _horizon: &Horizon) -> bool {
+        false
+    }
+}
+
+/// The numbers that were given out up to a moment; a row under a later one was not there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Horizon {
+    pub(crate) identifiers: u32,
+    pub(crate) persons: u64,
+    pub(crate) households: u64,
+}
+
+impl Horizon {
+    fn before_identifier(&self, id: IdentifierId) -> bool {
+        id.get() >= self.identifiers
+    }
+
+    fn before_person(&self, key: PersonKey) -> bool {
+        key.get() >= self.persons
+    }
+
+    fn before_household(&self, key: HouseholdKey) -> bool {
+        key.get() >= self.households
+    }
+}
+
+impl Counters {
+    /// What was there when these were the counters.
+    pub(crate) fn horizon(&self) -> Horizon {
+        Horizon { identifiers: self.identifiers, persons: self.next_person, households: self.next_household }
+    }
 }
 
 fn checksum(table: Table, key: &[u8], value: &[u8]) -> [u8; CHECKSUM_BYTES] {
@@ -196,7 +260,10 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 }
 
 macro_rules! row {
-    ($row:ty, $table:ident, |$key:ident: $key_type:ty| $write:expr, |$reader:ident| $read:expr) => {
+    (
+        $row:ty, $table:ident, |$key:ident: $key_type:ty| $write:expr, |$reader:ident| $read:expr
+        $(, |$late:ident, $horizon:ident| $after:expr)?
+    ) => {
         impl Row for $row {
             type Key = $key_type;
             const TABLE: Table = Table::$table;
@@ -219,9 +286,20 @@ macro_rules! row {
             fn decode_row(key: &[u8], bytes: &[u8]) -> Result<Self, BadValue> {
                 decode_value(Self::TABLE, key, bytes)
             }
+
+            $(fn is_after($late: Self::Key, $horizon: &Horizon) -> bool {
+                $after
+            })?
         }
     };
 }
+
+mod history;
+
+pub(crate) use history::{
+    EventKey, EventRow, PersonEventKey, PersonEventRow, StoredCause, StoredChange, StoredRetracted,
+    StoredShare, WriteRow,
+};
 
 /// 128 bits of a keyed hash.
 pub(crate) type Hash128 = [u8; 16];
@@ -240,6 +318,8 @@ pub(crate) type ResidentKey = (IdentifierId, PersonKey);
 pub(crate) type HouseholdMemberKey = (HouseholdKey, HouseholdMember);
 /// The key of a [`RecordRow`].
 pub(crate) type RecordKey = (SourceId, Hash128);
+/// The key of a [`StoredOverride`].
+pub(crate) type PairKey = (IdentifierId, IdentifierId);
 /// The key of a [`KeyRingRow`].
 pub(crate) type KeyRingKey = (IdentifierId, SourceId, Hash128);
 
@@ -257,6 +337,8 @@ row!(
 #[derive(Clone, Copy, PartialEq, Debug, Encode, Decode)]
 pub(crate) struct StoredSeen {
     pub(crate) source: u16,
+    /// Whether records with a key said so, as with [`StoredEvidence::recorded`].
+    pub(crate) recorded: bool,
     pub(crate) count: u64,
     pub(crate) first: i64,
     pub(crate) last: i64,
@@ -266,7 +348,7 @@ pub(crate) struct StoredSeen {
 pub(crate) struct IdentifierRow {
     pub(crate) namespace: u16,
     pub(crate) value: String,
-    /// Ordered by source.
+    /// Ordered by source, recorded.
     pub(crate) seen: Vec<StoredSeen>,
     /// How many links it has.
     pub(crate) degree: u32,
@@ -278,10 +360,16 @@ pub(crate) struct IdentifierRow {
     pub(crate) residents: u32,
     /// How many persons, or households, were ever made of it.
     pub(crate) generations: u32,
+    /// How many overrides stand on it.
+    pub(crate) overrides: u32,
 }
-row!(IdentifierRow, Identifiers, |key: IdentifierId| KeyBytes::new(&[&key.get().to_be_bytes()]), |r| {
-    IdentifierId::new(r.u32()?)
-});
+row!(
+    IdentifierRow,
+    Identifiers,
+    |key: IdentifierId| KeyBytes::new(&[&key.get().to_be_bytes()]),
+    |r| { IdentifierId::new(r.u32()?) },
+    |key, horizon| horizon.before_identifier(key)
+);
 
 /// What an identifier belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
@@ -298,12 +386,26 @@ pub(crate) enum Owner {
 pub(crate) struct OwnerRow {
     pub(crate) owner: Owner,
     pub(crate) shared: bool,
+    /// Whether the schema denies the value since it came in.
+    pub(crate) denied: bool,
 }
-row!(OwnerRow, Owners, |key: IdentifierId| KeyBytes::new(&[&key.get().to_be_bytes()]), |r| {
-    IdentifierId::new(r.u32()?)
-});
+row!(
+    OwnerRow,
+    Owners,
+    |key: IdentifierId| KeyBytes::new(&[&key.get().to_be_bytes()]),
+    |r| { IdentifierId::new(r.u32()?) },
+    |key, horizon| horizon.before_identifier(key)
+);
 
 impl OwnerRow {
+    /// Of an identifier that was just made.
+    pub(crate) const NEW: Self = Self { owner: Owner::Nobody, shared: false, denied: false };
+
+    /// Whether links of the identifier may conduct.
+    pub(crate) fn may_conduct(&self) -> bool {
+        !self.shared && !self.denied
+    }
+
     pub(crate) fn person(&self) -> Option<PersonKey> {
         match self.owner {
             Owner::Person { key, .. } => Some(PersonKey::new(key)),
@@ -379,7 +481,8 @@ row!(
         &key.1.get().to_be_bytes(),
         &key.2.get().to_be_bytes()
     ]),
-    |r| (IdentifierId::new(r.u32()?), NamespaceId::new(r.u16()?), IdentifierId::new(r.u32()?))
+    |r| (IdentifierId::new(r.u32()?), NamespaceId::new(r.u16()?), IdentifierId::new(r.u32()?)),
+    |key, horizon| horizon.before_identifier(key.0.max(key.2))
 );
 
 impl LinkRow {
@@ -413,8 +516,10 @@ pub(crate) struct PersonHead {
     /// How many identifiers of each namespace it holds, ordered by namespace.
     pub(crate) counts: Vec<(u16, u32)>,
     pub(crate) household: Option<u64>,
-    /// Whether it is a part of a raw component that a limit has cut.
-    pub(crate) cut: bool,
+    /// The raw component that it is a part of, if a limit cuts that.
+    pub(crate) component: Option<u64>,
+    /// How many overrides stand on its identifiers.
+    pub(crate) overrides: u32,
 }
 
 impl PersonHead {
@@ -433,7 +538,8 @@ row!(
     PersonChunk,
     Persons,
     |key: ChunkKey| KeyBytes::new(&[&key.0.get().to_be_bytes(), &key.1.to_be_bytes()]),
-    |r| (PersonKey::new(r.u64()?), r.u32()?)
+    |r| (PersonKey::new(r.u64()?), r.u32()?),
+    |key, horizon| horizon.before_person(key.0)
 );
 
 /// What an id of a person stands for today.
@@ -444,9 +550,13 @@ pub(crate) enum PersonIdRow {
     /// It was merged into the person with this id.
     Merged(u64),
 }
-row!(PersonIdRow, PersonIds, |key: PersonId| KeyBytes::new(&[&key.get().to_be_bytes()]), |r| {
-    PersonId::from_raw(r.u64()?)
-});
+row!(
+    PersonIdRow,
+    PersonIds,
+    |key: PersonId| KeyBytes::new(&[&key.get().to_be_bytes()]),
+    |r| { PersonId::from_raw(r.u64()?) },
+    |key, horizon| horizon.before_identifier(key.anchor())
+);
 
 /// The strongest link that any member of a person has to a household-scope identifier.
 #[derive(Clone, Copy, PartialEq, Debug, Encode, Decode)]
@@ -461,7 +571,8 @@ row!(
     HomeRow,
     Homes,
     |key: HomeKey| KeyBytes::new(&[&key.0.get().to_be_bytes(), &key.1.get().to_be_bytes()]),
-    |r| (PersonKey::new(r.u64()?), IdentifierId::new(r.u32()?))
+    |r| (PersonKey::new(r.u64()?), IdentifierId::new(r.u32()?)),
+    |key, horizon| horizon.before_person(key.0) || horizon.before_identifier(key.1)
 );
 
 #[derive(Clone, Copy, PartialEq, Debug, Encode, Decode)]
@@ -470,7 +581,8 @@ row!(
     ResidentRow,
     Residents,
     |key: ResidentKey| KeyBytes::new(&[&key.0.get().to_be_bytes(), &key.1.get().to_be_bytes()]),
-    |r| (IdentifierId::new(r.u32()?), PersonKey::new(r.u64()?))
+    |r| (IdentifierId::new(r.u32()?), PersonKey::new(r.u64()?)),
+    |key, horizon| horizon.before_person(key.1) || horizon.before_identifier(key.0)
 );
 
 #[derive(Clone, PartialEq, Debug, Encode, Decode)]
@@ -481,9 +593,13 @@ pub(crate) struct HouseholdHead {
     pub(crate) persons: u32,
     pub(crate) identifiers: u32,
 }
-row!(HouseholdHead, Households, |key: HouseholdKey| KeyBytes::new(&[&key.get().to_be_bytes()]), |r| {
-    HouseholdKey::new(r.u64()?)
-});
+row!(
+    HouseholdHead,
+    Households,
+    |key: HouseholdKey| KeyBytes::new(&[&key.get().to_be_bytes()]),
+    |r| { HouseholdKey::new(r.u64()?) },
+    |key, horizon| horizon.before_household(key)
+);
 
 #[derive(Clone, Copy, PartialEq, Debug, Encode, Decode)]
 pub(crate) struct HouseholdMemberRow;
@@ -511,7 +627,8 @@ row!(
             _ => return None,
         };
         (household, member)
-    }
+    },
+    |key, horizon| horizon.before_household(key.0)
 );
 
 /// What an id of a household stands for today.
@@ -524,9 +641,13 @@ pub(crate) enum HouseholdIdRow {
     /// Nothing joins its persons any longer.
     Dissolved,
 }
-row!(HouseholdIdRow, HouseholdIds, |key: HouseholdId| KeyBytes::new(&[&key.get().to_be_bytes()]), |r| {
-    HouseholdId::from_raw(r.u64()?)
-});
+row!(
+    HouseholdIdRow,
+    HouseholdIds,
+    |key: HouseholdId| KeyBytes::new(&[&key.get().to_be_bytes()]),
+    |r| { HouseholdId::from_raw(r.u64()?) },
+    |key, horizon| horizon.before_identifier(key.anchor())
+);
 
 #[derive(Clone, PartialEq, Debug, Encode, Decode)]
 pub(crate) enum StoredAttribute {
@@ -568,6 +689,19 @@ pub(crate) struct StoredClaim {
     pub(crate) count: u64,
     pub(crate) first: i64,
     pub(crate) last: i64,
+    /// Pairs of them that the source took back, the lower first, ascending.
+    pub(crate) withdrawn: Vec<(u32, u32)>,
+}
+
+impl StoredClaim {
+    /// The pairs that it ties, the lower first.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        let ids = &self.identifiers;
+        ids.iter()
+            .enumerate()
+            .flat_map(move |(at, a)| ids[at + 1..].iter().map(move |b| (*a, *b)))
+            .filter(|pair| !self.withdrawn.contains(pair))
+    }
 }
 
 #[derive(Clone, PartialEq, Debug, Encode, Decode)]
@@ -589,7 +723,8 @@ row!(
     KeyRingRow,
     KeyRing,
     |key: KeyRingKey| KeyBytes::new(&[&key.0.get().to_be_bytes(), &key.1.get().to_be_bytes(), &key.2]),
-    |r| (IdentifierId::new(r.u32()?), SourceId::new(r.u16()?), r.take()?)
+    |r| (IdentifierId::new(r.u32()?), SourceId::new(r.u16()?), r.take()?),
+    |key, horizon| horizon.before_identifier(key.0)
 );
 
 #[derive(Clone, PartialEq, Debug, Encode, Decode)]
@@ -612,13 +747,67 @@ pub(crate) struct RequestRow {
 }
 row!(RequestRow, Requests, |key: Hash128| KeyBytes::new(&[&key]), |r| r.take()?);
 
+/// What somebody said of a pair of identifiers.
+#[derive(Clone, PartialEq, Debug, Encode, Decode)]
+pub(crate) struct StoredOverride {
+    pub(crate) require: bool,
+    pub(crate) author: String,
+    pub(crate) reason: String,
+    pub(crate) time: i64,
+    pub(crate) seq: u64,
+}
+row!(
+    StoredOverride,
+    Overrides,
+    |key: PairKey| KeyBytes::new(&[&key.0.get().to_be_bytes(), &key.1.get().to_be_bytes()]),
+    |r| (IdentifierId::new(r.u32()?), IdentifierId::new(r.u32()?))
+);
+
+impl StoredOverride {
+    pub(crate) fn kind(&self) -> OverrideKind {
+        if self.require { OverrideKind::Require } else { OverrideKind::Forbid }
+    }
+
+    pub(crate) fn to_model(&self) -> Override {
+        Override {
+            kind: self.kind(),
+            author: self.author.clone(),
+            reason: self.reason.clone(),
+            time: time(self.time),
+            seq: Seq::new(self.seq),
+        }
+    }
+}
+
+/// A raw component that a limit cuts.
+#[derive(Clone, Copy, PartialEq, Debug, Encode, Decode)]
+pub(crate) struct ComponentRow {
+    /// How many links it has; while a cut is due, how many it had at least.
+    pub(crate) links: u64,
+    /// Whether links wait for a cut.
+    pub(crate) due: bool,
+}
+row!(ComponentRow, Components, |key: u64| KeyBytes::new(&[&key.to_be_bytes()]), |r| r.u64()?);
+
+/// An identifier whose links wait for a cut of its component.
+#[derive(Clone, Copy, PartialEq, Debug, Encode, Decode)]
+pub(crate) struct DueRow;
+row!(DueRow, Due, |key: IdentifierId| KeyBytes::new(&[&key.get().to_be_bytes()]), |r| {
+    IdentifierId::new(r.u32()?)
+});
+
 /// The numbers that every batch moves on.
 #[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
 pub(crate) struct Counters {
     pub(crate) seq: u64,
+    /// When the last write was made.
+    pub(crate) time: i64,
     pub(crate) identifiers: u32,
     pub(crate) next_person: u64,
     pub(crate) next_household: u64,
+    pub(crate) next_component: u64,
+    /// How many identifiers wait for a cut of their component.
+    pub(crate) due: u64,
     pub(crate) links: u64,
     pub(crate) persons: u64,
     pub(crate) households: u64,
@@ -626,6 +815,8 @@ pub(crate) struct Counters {
     pub(crate) observations: u64,
     /// How many links are held back by a limit.
     pub(crate) held_back: u64,
+    /// How many overrides stand.
+    pub(crate) overrides: u64,
     /// How many identifiers each namespace has, by its number.
     pub(crate) by_namespace: Vec<u64>,
     /// How many observations each source sent, by its number.

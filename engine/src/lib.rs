@@ -31,7 +31,7 @@ mod store;
 #[cfg(feature = "store")]
 pub use check::{CheckReport, Problem, check};
 #[cfg(feature = "store")]
-pub use snapshot::Snapshot;
+pub use snapshot::{AsOfError, Snapshot};
 #[cfg(feature = "store")]
 pub use storage::StorageOptions;
 #[cfg(feature = "store")]

@@ -5,8 +5,9 @@
 //! source, or as of an earlier time.
 
 use crate::model::{
-    Catalogue, HouseholdId, HouseholdKey, HouseholdMember, HouseholdRow, Identifier, IdentifierId,
-    IdentifierRecord, Link, LinkRow, Member, NamespaceId, PersonId, PersonKey, PersonRow, Seq, SourceRecord,
+    Catalogue, Event, HouseholdId, HouseholdKey, HouseholdMember, HouseholdRow, Identifier, IdentifierId,
+    IdentifierRecord, Link, LinkRow, Member, NamespaceId, Override, OverrideRow, PersonId, PersonKey,
+    PersonRow, Seq, SourceRecord, Timestamp,
 };
 use crate::schema::Schema;
 
@@ -28,6 +29,37 @@ pub enum ReadError {
 
 /// A result of a read.
 pub type ReadResult<T> = Result<T, ReadError>;
+
+/// A moment in the life of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AsOf {
+    /// The state after the last write that was made at this time or before it, by the store's clock.
+    Time(Timestamp),
+    /// The state after the last write with this sequence number or a lower one.
+    Seq(Seq),
+}
+
+/// Which view of a store a question is asked of. The default is the store as it is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ViewOptions {
+    /// As it was then.
+    pub as_of: Option<AsOf>,
+    /// As if `person.threshold` were this, in (0, 1].
+    pub threshold: Option<f64>,
+    /// As if these sources had never said anything.
+    pub without_sources: Vec<String>,
+    /// As if nobody had ever seen these pairs together.
+    pub without_links: Vec<(Identifier, Identifier)>,
+    /// For which purpose it is asked.
+    pub purpose: Option<String>,
+}
+
+impl ViewOptions {
+    /// Whether persons may differ from those that are stored.
+    pub fn is_hypothetical(&self) -> bool {
+        self.threshold.is_some() || !self.without_sources.is_empty() || !self.without_links.is_empty()
+    }
+}
 
 /// What a lookup of an identifier found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +110,12 @@ pub enum Lookup {
 
 /// One consistent state of a store. Cheap to hold; every method sees the same state.
 pub trait Read {
+    /// What [`Read::now`] gives.
+    type Now: Read;
+
+    /// The store as it is and as it was resolved, to be compared with this view of it.
+    fn now(&self) -> &Self::Now;
+
     /// The sequence number of this state.
     fn seq(&self) -> Seq;
 
@@ -129,8 +167,21 @@ pub trait Read {
     fn link(&self, a: IdentifierId, b: IdentifierId) -> ReadResult<Option<Link>>;
 
     /// Whether a link joins what it links: both ends may conduct at its level,
-    /// neither is shared, and the weight reaches the level's threshold.
+    /// neither is shared or denied, the weight reaches the level's threshold and
+    /// no override forbids the pair; or an override requires it.
     fn conducts(&self, from: IdentifierId, link: &LinkRow) -> ReadResult<bool>;
+
+    /// The overrides that stand on an identifier, ascending by the other end.
+    fn overrides(&self, id: IdentifierId) -> impl Iterator<Item = ReadResult<OverrideRow>> + '_;
+
+    /// The override that stands on a pair; the order of the two does not matter.
+    fn override_on(&self, a: IdentifierId, b: IdentifierId) -> ReadResult<Option<Override>>;
+
+    /// The changes to who is who from a write on, in their order.
+    fn events(&self, from: Seq) -> impl Iterator<Item = ReadResult<Event>> + '_;
+
+    /// The changes that concern a person under this id, in their order.
+    fn person_events(&self, id: PersonId) -> impl Iterator<Item = ReadResult<Event>> + '_;
 
     /// The person an identifier belongs to; `None` for one of household scope.
     fn person_of(&self, id: IdentifierId) -> ReadResult<Option<PersonKey>>;

@@ -22,6 +22,8 @@ pub(crate) struct Rules {
     pub(crate) household_threshold: f64,
     pub(crate) person_limits: Limits,
     pub(crate) max_persons: Option<u32>,
+    /// A raw component with more links is cut after the write that changes it.
+    pub(crate) inline_limit: usize,
     /// The namespaces of household scope, ascending.
     pub(crate) household_namespaces: Vec<NamespaceId>,
 }
@@ -49,6 +51,7 @@ impl Rules {
             household_threshold: schema.household.threshold,
             person_limits: Limits::of_person(schema.person.max_identifiers, &max_per_person),
             max_persons: schema.household.max_persons,
+            inline_limit: schema.resolve.inline_limit as usize,
             household_namespaces,
         }
     }

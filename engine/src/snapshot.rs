@@ -3,20 +3,21 @@
 use std::sync::Arc;
 
 use crate::codec::{
-    Counters, DictionaryRow, HouseholdHead, HouseholdIdRow, HouseholdMemberRow, IdentifierRow, KeyBytes,
-    KeyRingRow, LinkRow as StoredLink, OwnerRow, PersonChunk, PersonHead, PersonIdRow, RecordRow, Row,
-    StoredEvidence, StoredMember, time,
+    ComponentRow, Counters, DictionaryRow, EventRow, HouseholdHead, HouseholdIdRow, HouseholdMemberRow,
+    IdentifierRow, KeyBytes, KeyRingRow, LinkRow as StoredLink, OwnerRow, PersonChunk, PersonEventRow,
+    PersonHead, PersonIdRow, RecordRow, Row, StoredEvidence, StoredMember, StoredOverride, StoredSeen, Table,
+    WriteRow, decode_value, time,
 };
 use crate::model::{
-    Catalogue, Evidence, HouseholdId, HouseholdKey, HouseholdMember, HouseholdRow, Identifier, IdentifierId,
-    IdentifierRecord, KindId, Link, LinkRow, Member, NamespaceId, PersonId, PersonKey, PersonRow, Seen, Seq,
-    SourceId, SourceRecord,
+    Catalogue, Event, Evidence, HouseholdId, HouseholdKey, HouseholdMember, HouseholdRow, Identifier,
+    IdentifierId, IdentifierRecord, KindId, Link, LinkRow, Member, NamespaceId, Override, OverrideKind,
+    OverrideRow, PersonId, PersonKey, PersonRow, Seen, Seq, SourceId, SourceRecord, Timestamp,
 };
-use crate::read::{Found, Lookup, Read, ReadError, ReadResult};
+use crate::read::{AsOf, Found, Lookup, Read, ReadError, ReadResult};
 use crate::rules::{Rules, ordered};
 use crate::schema::{Normalised, Schema};
 use crate::secret::{Hashed, Secret};
-use crate::storage::View;
+use crate::storage::{Past, View};
 
 /// Where the counters stand in the table of metadata.
 pub(crate) const COUNTERS: &[u8] = b"counters";
@@ -43,6 +44,27 @@ pub struct Snapshot {
     pub(crate) state: Arc<State>,
 }
 
+/// Where the schema stands in the table of metadata.
+pub(crate) const SCHEMA: &[u8] = b"schema";
+/// How errors in the schema that a store keeps are located.
+pub(crate) const STORED_SCHEMA: &str = "the stored schema";
+
+/// Why there is no view of a store as of a moment.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AsOfError {
+    /// The sequence number is of a write that was not made yet.
+    #[error("the store is at sequence number {now}; it cannot be asked as of {asked}, which lies ahead")]
+    Ahead {
+        /// What was asked.
+        asked: Seq,
+        /// The last write.
+        now: Seq,
+    },
+    /// What had to be read is damaged or could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
 fn corrupt<R: Row>(detail: String) -> ReadError {
     ReadError::Corrupt { table: R::TABLE.name(), detail }
 }
@@ -50,6 +72,89 @@ fn corrupt<R: Row>(detail: String) -> ReadError {
 impl Snapshot {
     fn view(&self) -> &View {
         &self.state.view
+    }
+
+    /// The store as it was at an earlier moment: the state after the last write
+    /// up to then. Before the first write it is empty.
+    ///
+    /// Of a request with several observations only the state after all of them
+    /// was ever there to be seen; its sequence number is the last of theirs.
+    pub fn as_of(&self, moment: AsOf) -> Result<Self, AsOfError> {
+        let counters = match moment {
+            AsOf::Seq(seq) if seq > self.seq() => {
+                return Err(AsOfError::Ahead { asked: seq, now: self.seq() });
+            }
+            AsOf::Seq(seq) => self.counters_at(seq.get())?,
+            AsOf::Time(time) => self.counters_by(time)?,
+        };
+        if counters.seq == self.state.counters.seq {
+            return Ok(self.clone());
+        }
+        let view = Arc::new(self.view().at(counters.seq, counters.horizon()));
+        let schema = match view.past(Table::Meta, SCHEMA)? {
+            Past::Was(bytes) => {
+                let text: String = decode_value(Table::Meta, SCHEMA, &bytes)
+                    .map_err(|bad| crate::storage::bad_value(Table::Meta, bad))?;
+                let schema = Schema::parse(&text, STORED_SCHEMA).map_err(|error| ReadError::Corrupt {
+                    table: Table::Meta.name(),
+                    detail: error.to_string(),
+                })?;
+                Arc::new(schema)
+            }
+            Past::Absent | Past::Unchanged => Arc::clone(&self.state.schema),
+        };
+        let rules = Arc::new(Rules::new(&schema, &self.state.names));
+        Ok(Self {
+            state: Arc::new(State {
+                view,
+                schema,
+                names: Arc::clone(&self.state.names),
+                rules,
+                counters: Arc::new(counters),
+                secret: Arc::clone(&self.state.secret),
+            }),
+        })
+    }
+
+    /// The counters after the last write up to a sequence number.
+    fn counters_at(&self, seq: u64) -> ReadResult<Counters> {
+        Ok(self.view().last_up_to::<WriteRow>(seq)?.map(|(_, row)| row.counters).unwrap_or_default())
+    }
+
+    /// The counters after the last write up to a time. Writes are never earlier
+    /// than those before them, so the place is found by halving.
+    fn counters_by(&self, time: Timestamp) -> ReadResult<Counters> {
+        let (mut early, mut late) = (0, self.state.counters.seq);
+        while early < late {
+            let middle = early + (late - early).div_ceil(2);
+            let counters = self.counters_at(middle)?;
+            if counters.time <= time.micros() {
+                early = middle;
+            } else {
+                late = middle - 1;
+            }
+        }
+        self.counters_at(early)
+    }
+
+    /// Whether links wait for a cut of the raw component that a person is a part of.
+    fn is_pending(&self, head: &PersonHead) -> ReadResult<bool> {
+        match head.component {
+            None => Ok(false),
+            Some(component) => Ok(self.view().get::<ComponentRow>(component)?.is_some_and(|row| row.due)),
+        }
+    }
+
+    fn person_row(&self, key: PersonKey, head: &PersonHead) -> ReadResult<PersonRow> {
+        Ok(PersonRow {
+            key,
+            id: head.person_id(),
+            born: Seq::new(head.born),
+            created_at: time(head.created_at),
+            size: head.size,
+            household: head.household.map(HouseholdKey::new),
+            resolution_pending: self.is_pending(head)?,
+        })
     }
 
     fn head(&self, key: PersonKey) -> ReadResult<Option<PersonHead>> {
@@ -60,8 +165,9 @@ impl Snapshot {
         self.view().get::<OwnerRow>(id)
     }
 
-    fn is_shared(&self, id: IdentifierId) -> ReadResult<bool> {
-        Ok(self.owner(id)?.is_some_and(|row| row.shared))
+    /// Whether an identifier's links may conduct: it is neither shared nor denied.
+    fn may_conduct(&self, id: IdentifierId) -> ReadResult<bool> {
+        Ok(self.owner(id)?.is_none_or(|row| row.may_conduct()))
     }
 
     /// The dictionary's entry for a name. The hash led there; the caller confirms the value.
@@ -76,7 +182,10 @@ impl Snapshot {
         };
         if let Some(namespace) = self.state.names.namespace(&identifier.namespace) {
             let hash = self.state.secret.hash(Hashed::Value, value.as_bytes());
-            if let Some(row) = self.view().get::<DictionaryRow>((namespace, hash))? {
+            // In an earlier state the dictionary lists what came after it, too.
+            if let Some(row) = self.view().get::<DictionaryRow>((namespace, hash))?
+                && row.id < self.state.counters.identifiers
+            {
                 return Ok(Entry::Listed(IdentifierId::new(row.id), value));
             }
         }
@@ -108,17 +217,6 @@ fn member(stored: StoredMember) -> Member {
         id: IdentifierId::new(stored.id),
         namespace: NamespaceId::new(stored.namespace),
         value: stored.value,
-    }
-}
-
-fn person_row(key: PersonKey, head: &PersonHead) -> PersonRow {
-    PersonRow {
-        key,
-        id: head.person_id(),
-        born: Seq::new(head.born),
-        created_at: time(head.created_at),
-        size: head.size,
-        household: head.household.map(HouseholdKey::new),
     }
 }
 
@@ -158,7 +256,31 @@ fn evidence(stored: &[StoredEvidence]) -> Vec<Evidence> {
     told
 }
 
+/// What sources saw as it is told: with records and without one count together.
+fn seen(stored: &[StoredSeen]) -> Vec<Seen> {
+    let mut told: Vec<Seen> = Vec::with_capacity(stored.len());
+    for by in stored {
+        let (first_seen, last_seen) = (time(by.first), time(by.last));
+        let source = SourceId::new(by.source);
+        match told.last_mut().filter(|last| last.source == source) {
+            Some(last) => {
+                last.count += by.count;
+                last.first_seen = last.first_seen.min(first_seen);
+                last.last_seen = last.last_seen.max(last_seen);
+            }
+            None => told.push(Seen { source, count: by.count, first_seen, last_seen }),
+        }
+    }
+    told
+}
+
 impl Read for Snapshot {
+    type Now = Self;
+
+    fn now(&self) -> &Self {
+        self
+    }
+
     fn seq(&self) -> Seq {
         Seq::new(self.state.counters.seq)
     }
@@ -212,27 +334,19 @@ impl Read for Snapshot {
         if !members.iter().any(|member| member.id == id && member.value == value) {
             return Err(other_value(id));
         }
-        Ok(Lookup::Person { identifier: id, person: person_row(key, &head), members })
+        Ok(Lookup::Person { identifier: id, person: self.person_row(key, &head)?, members })
     }
 
     fn identifier(&self, id: IdentifierId) -> ReadResult<Option<IdentifierRecord>> {
         let Some(row) = self.view().get::<IdentifierRow>(id)? else { return Ok(None) };
-        let seen = row
-            .seen
-            .iter()
-            .map(|seen| Seen {
-                source: SourceId::new(seen.source),
-                count: seen.count,
-                first_seen: time(seen.first),
-                last_seen: time(seen.last),
-            })
-            .collect();
+        let owner = self.owner(id)?;
         Ok(Some(IdentifierRecord {
             namespace: NamespaceId::new(row.namespace),
             value: row.value,
-            seen,
+            seen: seen(&row.seen),
             degree: row.degree,
-            shared: self.is_shared(id)?,
+            shared: owner.is_some_and(|row| row.shared),
+            denied: owner.is_some_and(|row| row.denied),
         }))
     }
 
@@ -284,7 +398,48 @@ impl Read for Snapshot {
     fn conducts(&self, from: IdentifierId, link: &LinkRow) -> ReadResult<bool> {
         let Some(own) = self.view().get::<IdentifierRow>(from)? else { return Ok(false) };
         let threshold = self.state.rules.threshold(NamespaceId::new(own.namespace), link.other_namespace);
-        Ok(link.weight >= threshold && !self.is_shared(from)? && !self.is_shared(link.other)?)
+        let said = self.override_on(from, link.other)?.map(|said| said.kind);
+        Ok(match said {
+            Some(OverrideKind::Require) => true,
+            Some(OverrideKind::Forbid) => false,
+            None => link.weight >= threshold && self.may_conduct(from)? && self.may_conduct(link.other)?,
+        })
+    }
+
+    fn overrides(&self, id: IdentifierId) -> impl Iterator<Item = ReadResult<OverrideRow>> + '_ {
+        self.view().scan::<StoredOverride>(KeyBytes::new(&[&id.get().to_be_bytes()])).map(|row| {
+            let ((_, other), said) = row?;
+            Ok(OverrideRow { other, said: said.to_model() })
+        })
+    }
+
+    fn override_on(&self, a: IdentifierId, b: IdentifierId) -> ReadResult<Option<Override>> {
+        // Most stores have few overrides, or none: then nothing has to be read.
+        if self.state.counters.overrides == 0 {
+            return Ok(None);
+        }
+        Ok(self.view().get::<StoredOverride>((a, b))?.map(|said| said.to_model()))
+    }
+
+    fn events(&self, from: Seq) -> impl Iterator<Item = ReadResult<Event>> + '_ {
+        let mut rows = self.view().scan::<EventRow>(KeyBytes::new(&[]));
+        rows.seek((from.get(), 0));
+        let last = self.seq();
+        rows.map(|row| row.map(|(key, row)| row.to_model(key)))
+            .take_while(move |event| event.as_ref().map_or(true, |event| event.seq <= last))
+    }
+
+    fn person_events(&self, id: PersonId) -> impl Iterator<Item = ReadResult<Event>> + '_ {
+        let last = self.seq().get();
+        self.view()
+            .scan::<PersonEventRow>(KeyBytes::new(&[&id.get().to_be_bytes()]))
+            .take_while(move |row| row.as_ref().map_or(true, |((_, seq, _), _)| *seq <= last))
+            .map(|row| {
+                let ((_, seq, index), _) = row?;
+                let missing = || corrupt::<PersonEventRow>(format!("event {index} of write {seq} is gone"));
+                let event = self.view().get::<EventRow>((seq, index))?.ok_or_else(missing)?;
+                Ok(event.to_model((seq, index)))
+            })
     }
 
     fn person_of(&self, id: IdentifierId) -> ReadResult<Option<PersonKey>> {
@@ -292,7 +447,7 @@ impl Read for Snapshot {
     }
 
     fn person(&self, key: PersonKey) -> ReadResult<Option<PersonRow>> {
-        Ok(self.head(key)?.map(|head| person_row(key, &head)))
+        self.head(key)?.map(|head| self.person_row(key, &head)).transpose()
     }
 
     fn person_by_id(&self, id: PersonId) -> ReadResult<Option<PersonRow>> {
@@ -313,7 +468,7 @@ impl Read for Snapshot {
 
     fn persons(&self) -> impl Iterator<Item = ReadResult<PersonRow>> + '_ {
         self.view().scan::<PersonChunk>(KeyBytes::new(&[])).filter_map(|row| match row {
-            Ok(((key, _), chunk)) => chunk.head.map(|head| Ok(person_row(key, &head))),
+            Ok(((key, _), chunk)) => chunk.head.map(|head| self.person_row(key, &head)),
             Err(error) => Some(Err(error)),
         })
     }

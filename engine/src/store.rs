@@ -12,16 +12,14 @@ use crate::read::{Read as _, ReadError, ReadResult};
 use crate::rules::Rules;
 use crate::schema::{Schema, SchemaError};
 use crate::secret::{Hashed, Secret};
-use crate::snapshot::{COUNTERS, NAMES, Snapshot, State};
+use crate::snapshot::{COUNTERS, NAMES, SCHEMA, STORED_SCHEMA, Snapshot, State};
 use crate::storage::{Access, Database, Place, StorageOptions, View};
 use crate::write::{Batch, Done, Publish, Receipt, WriteError, Writer, stored_names};
 
 const KEY_FILE: &str = "kinfold.key";
 const DATABASE: &str = "db";
 const LAYOUT: &[u8] = b"layout";
-const SCHEMA: &[u8] = b"schema";
 const KEY_PROOF: &[u8] = b"key_proof";
-const STORED_SCHEMA: &str = "the stored schema";
 
 /// How a store is opened.
 #[derive(Clone, Debug, Default)]

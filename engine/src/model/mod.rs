@@ -2,14 +2,19 @@
 //! types, with no wire and no storage format among them.
 
 mod catalogue;
+mod history;
 mod identifier;
 mod ids;
 mod link;
 mod observation;
+mod overrides;
 mod person;
 mod time;
 
 pub use catalogue::{Catalogue, CatalogueFull, Names};
+pub use history::{
+    Cause, Change, Event, HouseholdChange, HouseholdMove, PersonChange, PersonChangeKind, Retracted, Share,
+};
 pub use identifier::{Identifier, ParseIdentifierError};
 pub use ids::{
     AttributeId, HouseholdId, HouseholdKey, IdentifierId, KindId, NamespaceId, ParseIdError, PersonId,
@@ -20,5 +25,6 @@ pub use observation::{
     AttributeValue, MAX_ATTRIBUTE_BYTES, MAX_ATTRIBUTES, MAX_IDENTIFIERS, MAX_NAME_BYTES, MAX_VALUE_BYTES,
     Observation,
 };
+pub use overrides::{Override, OverrideKind, OverrideRow};
 pub use person::{HouseholdMember, HouseholdRow, IdentifierRecord, Member, PersonRow, Seen, SourceRecord};
 pub use time::{ParseTimeError, Timestamp};

@@ -18,6 +18,8 @@ pub struct IdentifierRecord {
     pub degree: u32,
     /// Whether it is shared: tied to more identifiers (or persons) than its schema allows, so that it does not conduct.
     pub shared: bool,
+    /// Whether the schema denies its value since it was seen, so that it does not conduct.
+    pub denied: bool,
 }
 
 impl IdentifierRecord {
@@ -60,6 +62,9 @@ pub struct PersonRow {
     pub size: u32,
     /// The household it belongs to.
     pub household: Option<HouseholdKey>,
+    /// Whether links came in that are not resolved yet: its raw component is too
+    /// large to be cut within a write, and will be cut after it.
+    pub resolution_pending: bool,
 }
 
 /// An identifier of a person, as stored with the person.

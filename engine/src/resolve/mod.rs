@@ -111,8 +111,10 @@ impl Counts {
 pub(crate) struct Partition {
     /// The nodes of each part, ascending.
     pub(crate) parts: Vec<Vec<usize>>,
-    /// For each part, whether a limit has cut its raw component.
-    pub(crate) cut: Vec<bool>,
+    /// For each part, the raw component that it is of, if a limit cuts that: its place among those cut.
+    pub(crate) cut: Vec<Option<usize>>,
+    /// For each raw component that is cut, how many edges it has.
+    pub(crate) cut_edges: Vec<u64>,
     /// For each edge, what holds it back.
     pub(crate) held: Vec<Option<HeldBackBy>>,
 }
@@ -147,6 +149,7 @@ pub(crate) fn partition<E>(
     for (node, kind) in kinds.iter().enumerate() {
         counts[component[node]].add(*kind, 1);
     }
+    // Only the places of labels hold counts; the others are empty and break nothing.
     let mut is_cut: Vec<bool> = counts.iter().map(|counts| limits.broken(counts).is_some()).collect();
     for (a, b) in forbidden {
         if component[*a] == component[*b] {
@@ -154,11 +157,18 @@ pub(crate) fn partition<E>(
         }
     }
 
-    let mut held = vec![None; edges.len()];
+    let mut partition = Partition { held: vec![None; edges.len()], ..Partition::default() };
+    let mut cut_place = vec![usize::MAX; kinds.len()];
+    for (label, _) in is_cut.iter().enumerate().filter(|(_, is_cut)| **is_cut) {
+        cut_place[label] = partition.cut_edges.len();
+        partition.cut_edges.push(0);
+    }
     let mut sets = UnionFind::new(kinds.len());
     let mut contested = Vec::new();
     for (at, edge) in edges.iter().enumerate() {
-        if is_cut[component[edge.a]] {
+        let label = component[edge.a];
+        if is_cut[label] {
+            partition.cut_edges[cut_place[label]] += 1;
             contested.push(at);
         } else {
             sets.union(edge.a, edge.b);
@@ -168,17 +178,17 @@ pub(crate) fn partition<E>(
         let ranks = order_ties(&contested)?;
         let mut order: Vec<(usize, u32)> = contested.into_iter().zip(ranks).collect();
         order.sort_unstable_by(|x, y| by_strength(&edges[x.0], &edges[y.0]).then(x.1.cmp(&y.1)));
-        cut(kinds, edges, &order, limits, forbidden, &mut sets, &mut held);
+        cut(kinds, edges, &order, limits, forbidden, &mut sets, &mut partition.held);
     }
 
     let labels = sets.into_labeling();
     let mut place = vec![usize::MAX; kinds.len()];
-    let mut partition = Partition { held, ..Partition::default() };
     for (node, label) in labels.iter().enumerate() {
         if place[*label] == usize::MAX {
             place[*label] = partition.parts.len();
             partition.parts.push(Vec::new());
-            partition.cut.push(is_cut[component[node]]);
+            let raw = component[node];
+            partition.cut.push(is_cut[raw].then_some(cut_place[raw]));
         }
         partition.parts[place[*label]].push(node);
     }
@@ -255,7 +265,7 @@ mod tests {
         let parted = partition(&[ACCOUNT, DEVICE, DEVICE, DEVICE], &edges, &one_account(), &[], ranks);
         let parted = parted.expect("ranks do not fail");
         assert_eq!(parted.parts, [vec![0, 1, 2], vec![3]]);
-        assert_eq!(parted.cut, [false, false]);
+        assert_eq!(parted.cut, [None, None]);
     }
 
     #[test]
@@ -269,7 +279,7 @@ mod tests {
         ] {
             let parted = partition(&kinds, &edges, &one_account(), &[], ranks).expect("ranks do not fail");
             assert_eq!(parted.held, expected);
-            assert_eq!(parted.cut, [true, true]);
+            assert_eq!(parted.cut, [Some(0), Some(0)]);
         }
     }
 

@@ -10,7 +10,7 @@ use rocksdb::{
 };
 use self_cell::self_cell;
 
-use crate::codec::{BadValue, KeyBytes, Row, Table, encode_value};
+use crate::codec::{BadValue, Horizon, KeyBytes, Row, Table, encode_value};
 use crate::read::{ReadError, ReadResult};
 
 /// Settings of the storage that a user may want to change.
@@ -103,7 +103,7 @@ impl Database {
 
     /// A consistent state of the database as it is now.
     pub(crate) fn view(&self) -> ReadResult<View> {
-        View::try_new(Arc::clone(&self.db), |db| {
+        let frozen = Frozen::try_new(Arc::clone(&self.db), |db| {
             let families = Table::ALL
                 .iter()
                 .map(|table| {
@@ -114,7 +114,8 @@ impl Database {
                 })
                 .collect::<ReadResult<Vec<_>>>()?;
             Ok(ViewParts { snapshot: db.snapshot(), families })
-        })
+        })?;
+        Ok(View { frozen: Arc::new(frozen), then: None })
     }
 
     /// Writes a batch and returns when it is on disk.
@@ -198,6 +199,19 @@ impl Batch {
         done
     }
 
+    /// Keeps a row as it was before the write with this sequence number; `None` where there was none.
+    pub(crate) fn put_past(
+        &mut self,
+        table: Table,
+        key: &[u8],
+        before: u64,
+        row: Option<&[u8]>,
+    ) -> Result<(), String> {
+        let mut value = vec![u8::from(row.is_some())];
+        value.extend_from_slice(row.unwrap_or_default());
+        self.put_raw(Table::Past, past_key(table, key, before).as_slice(), &value)
+    }
+
     pub(crate) fn delete<R: Row>(&mut self, key: R::Key) -> Result<(), String> {
         let family = family(&self.db, R::TABLE)?;
         self.batch.delete_cf(family, R::key_bytes(key).as_slice());
@@ -228,37 +242,100 @@ struct ViewParts<'db> {
 
 self_cell!(
     /// One consistent state of the database, which it keeps open.
-    pub(crate) struct View {
+    struct Frozen {
         owner: Arc<DB>,
         #[covariant]
         dependent: ViewParts,
     }
 );
 
+/// One consistent state of the database: as it was when the view was made, or
+/// as it was after an earlier write.
+#[derive(Clone)]
+pub(crate) struct View {
+    frozen: Arc<Frozen>,
+    then: Option<Then>,
+}
+
+/// An earlier write, and what was there after it.
+#[derive(Clone, Copy, Debug)]
+struct Then {
+    seq: u64,
+    horizon: Horizon,
+}
+
 impl View {
+    /// The same state as it was after the write `seq`, when `horizon` bounded what was there.
+    pub(crate) fn at(&self, seq: u64, horizon: Horizon) -> Self {
+        Self { frozen: Arc::clone(&self.frozen), then: Some(Then { seq, horizon }) }
+    }
+
+    fn parts(&self) -> &ViewParts<'_> {
+        self.frozen.borrow_dependent()
+    }
+
     fn family(&self, table: Table) -> &ColumnFamily {
         // `families` holds one handle a table, in the order of the tables' numbers.
-        self.borrow_dependent().families[table as usize]
+        self.parts().families[table as usize]
     }
 
     /// The row under a key.
     pub(crate) fn get<R: Row>(&self, key: R::Key) -> ReadResult<Option<R>> {
-        let key = R::key_bytes(key);
-        self.get_raw(R::TABLE, key.as_slice())?
-            .map(|bytes| R::decode_row(key.as_slice(), &bytes).map_err(|bad| bad_value(R::TABLE, bad)))
-            .transpose()
+        let bytes = R::key_bytes(key);
+        let decode = |value: &[u8]| {
+            R::decode_row(bytes.as_slice(), value).map_err(|bad| bad_value(R::TABLE, bad)).map(Some)
+        };
+        if let Some(then) = &self.then {
+            if R::is_after(key, &then.horizon) {
+                return Ok(None);
+            }
+            match self.past(R::TABLE, bytes.as_slice())? {
+                Past::Unchanged => {}
+                Past::Absent => return Ok(None),
+                Past::Was(value) => return decode(&value),
+            }
+        }
+        match self.get_raw(R::TABLE, bytes.as_slice())? {
+            Some(value) => decode(&value),
+            None => Ok(None),
+        }
     }
 
+    /// The value under a key as it is, whatever moment the view is of.
     pub(crate) fn get_raw(&self, table: Table, key: &[u8]) -> ReadResult<Option<DBPinnableSlice<'_>>> {
-        self.borrow_dependent()
-            .snapshot
-            .get_pinned_cf(self.family(table), key)
-            .map_err(|error| read_error(table, error))
+        self.parts().snapshot.get_pinned_cf(self.family(table), key).map_err(|error| read_error(table, error))
+    }
+
+    /// What a row was at the moment of the view, if it has changed since.
+    pub(crate) fn past(&self, table: Table, key: &[u8]) -> ReadResult<Past> {
+        let Some(then) = self.then.filter(|_| table.keeps_past() || table == Table::Meta) else {
+            return Ok(Past::Unchanged);
+        };
+        let from = past_key(table, key, then.seq.saturating_add(1));
+        let mut options = ReadOptions::default();
+        options.set_iterate_lower_bound(from.as_slice());
+        options.set_iterate_upper_bound(past_key(table, key, u64::MAX).as_slice());
+        let mut rows = self.parts().snapshot.raw_iterator_cf_opt(self.family(Table::Past), options);
+        rows.seek_to_first();
+        let Some(value) = rows.value() else {
+            return rows.status().map(|()| Past::Unchanged).map_err(|error| read_error(Table::Past, error));
+        };
+        Past::read(value)
+    }
+
+    /// The last row at or before a key.
+    pub(crate) fn last_up_to<R: Row>(&self, key: R::Key) -> ReadResult<Option<(R::Key, R)>> {
+        let mut rows = self.parts().snapshot.raw_iterator_cf(self.family(R::TABLE));
+        rows.seek_for_prev(R::key_bytes(key).as_slice());
+        match rows.item() {
+            Some((key, value)) => read_row::<R>(key, value).map(Some),
+            None => rows.status().map(|()| None).map_err(|error| read_error(R::TABLE, error)),
+        }
     }
 
     /// Reads every row of a table, whatever it holds, and counts them.
     pub(crate) fn read_through(&self, table: Table) -> ReadResult<u64> {
-        let mut rows = self.borrow_dependent().snapshot.raw_iterator_cf(self.family(table));
+        let mut rows = self.parts().snapshot.raw_iterator_cf(self.family(table));
         rows.seek_to_first();
         let mut count = 0;
         while rows.valid() {
@@ -271,15 +348,47 @@ impl View {
 
     /// The rows whose keys begin with `prefix`, ascending.
     pub(crate) fn scan<R: Row>(&self, prefix: KeyBytes) -> Scan<'_, R> {
-        let mut options = ReadOptions::default();
-        options.set_iterate_lower_bound(prefix.as_slice());
-        if let Some(end) = after_prefix(prefix.as_slice()) {
-            options.set_iterate_upper_bound(end);
-        }
-        let mut rows = self.borrow_dependent().snapshot.raw_iterator_cf_opt(self.family(R::TABLE), options);
-        rows.seek_to_first();
-        Scan { rows, started: false, done: false, row: std::marker::PhantomData }
+        let range = |table: Table, prefix: &[u8]| {
+            let mut options = ReadOptions::default();
+            options.set_iterate_lower_bound(prefix);
+            if let Some(end) = after_prefix(prefix) {
+                options.set_iterate_upper_bound(end);
+            }
+            let mut rows = self.parts().snapshot.raw_iterator_cf_opt(self.family(table), options);
+            rows.seek_to_first();
+            rows
+        };
+        let past = self.then.filter(|_| R::TABLE.keeps_past()).map(|then| {
+            let prefix = KeyBytes::new(&[&[R::TABLE as u8], prefix.as_slice()]);
+            (range(Table::Past, prefix.as_slice()), then)
+        });
+        Scan { rows: range(R::TABLE, prefix.as_slice()), past, done: false, row: std::marker::PhantomData }
     }
+}
+
+/// What a row was at an earlier moment.
+pub(crate) enum Past {
+    /// What it is now.
+    Unchanged,
+    /// It was not there.
+    Absent,
+    /// This value.
+    Was(Vec<u8>),
+}
+
+impl Past {
+    fn read(value: &[u8]) -> ReadResult<Self> {
+        match value.split_first() {
+            Some((0, [])) => Ok(Self::Absent),
+            Some((1, row)) => Ok(Self::Was(row.to_vec())),
+            _ => Err(bad_value(Table::Past, BadValue("a kept row has no mark".to_owned()))),
+        }
+    }
+}
+
+/// Where a row as it was before a write is kept.
+fn past_key(table: Table, key: &[u8], before: u64) -> KeyBytes {
+    KeyBytes::new(&[&[table as u8], key, &before.to_be_bytes()])
 }
 
 /// The least key after all keys that begin with `prefix`, if there is one.
@@ -290,42 +399,83 @@ fn after_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
     Some(end)
 }
 
-/// Rows of one table, ascending by key; one at a time.
+/// Rows of one table, ascending by key; one at a time. The iterators stand on
+/// what comes next.
 pub(crate) struct Scan<'v, R> {
     rows: DBRawIterator<'v>,
-    started: bool,
+    /// For an earlier moment: the rows that have changed since.
+    past: Option<(DBRawIterator<'v>, Then)>,
     done: bool,
     row: std::marker::PhantomData<R>,
 }
 
+fn read_row<R: Row>(key: &[u8], value: &[u8]) -> ReadResult<(R::Key, R)> {
+    let read = R::read_key(key).ok_or_else(|| {
+        bad_value(R::TABLE, BadValue(format!("the key {} is malformed", crate::codec::hex(key))))
+    })?;
+    R::decode_row(key, value).map(|row| (read, row)).map_err(|bad| bad_value(R::TABLE, bad))
+}
+
 impl<R: Row> Scan<'_, R> {
-    /// Moves to the next row, and says whether there is one.
-    fn advance(&mut self) -> ReadResult<bool> {
-        if self.done {
-            return Ok(false);
-        }
-        if self.started {
-            self.rows.next();
-        }
-        self.started = true;
-        if self.rows.valid() {
-            return Ok(true);
-        }
-        self.done = true;
-        self.rows.status().map_err(|error| read_error(R::TABLE, error))?;
-        Ok(false)
-    }
-
-    fn read_key(bytes: &[u8]) -> ReadResult<R::Key> {
-        R::read_key(bytes).ok_or_else(|| {
-            bad_value(R::TABLE, BadValue(format!("the key {} is malformed", crate::codec::hex(bytes))))
-        })
-    }
-
     /// Goes on at the first row at or after `key`.
     pub(crate) fn seek(&mut self, key: R::Key) {
-        self.rows.seek(R::key_bytes(key).as_slice());
-        self.started = false;
+        let key = R::key_bytes(key);
+        self.rows.seek(key.as_slice());
+        if let Some((past, _)) = &mut self.past {
+            past.seek(past_key(R::TABLE, key.as_slice(), 0).as_slice());
+        }
+        self.done = false;
+    }
+
+    /// The next row as it is now.
+    fn next_now(&mut self) -> ReadResult<Option<(R::Key, R)>> {
+        let Some((key, value)) = self.rows.item() else {
+            return self.rows.status().map(|()| None).map_err(|error| read_error(R::TABLE, error));
+        };
+        let row = read_row::<R>(key, value);
+        self.rows.next();
+        row.map(Some)
+    }
+
+    /// The next row as it was, if there is one more; the inner `None` passes over a row that was not there.
+    fn next_then(&mut self) -> ReadResult<Option<Option<(R::Key, R)>>> {
+        let Some((past, then)) = &mut self.past else { return Ok(Some(self.next_now()?)) };
+        let changed = past.key().map(|key| {
+            // Table in front, sequence number behind.
+            key.get(1..key.len().saturating_sub(8)).unwrap_or_default().to_vec()
+        });
+        if changed.is_none() {
+            past.status().map_err(|error| read_error(Table::Past, error))?;
+        }
+        let now = self.rows.key();
+        let Some(key) = changed.filter(|changed| now.is_none_or(|now| changed.as_slice() <= now)) else {
+            let then = *then;
+            return Ok(self
+                .next_now()?
+                .map(|(key, row)| (!R::is_after(key, &then.horizon)).then_some((key, row))));
+        };
+        past.seek(past_key(R::TABLE, &key, then.seq.saturating_add(1)).as_slice());
+        let is_its = |past: &DBRawIterator<'_>| {
+            past.key().is_some_and(|at| {
+                at.len() == key.len() + 9 && at[0] == R::TABLE as u8 && at[1..].starts_with(&key)
+            })
+        };
+        let was = if is_its(past) { Past::read(past.value().unwrap_or_default())? } else { Past::Unchanged };
+        past.seek(past_key(R::TABLE, &key, u64::MAX).as_slice());
+        let stands = now == Some(key.as_slice());
+        let row = match was {
+            Past::Was(value) => Some(read_row::<R>(&key, &value)?),
+            Past::Absent => None,
+            Past::Unchanged if stands => {
+                self.rows.value().map(|value| read_row::<R>(&key, value)).transpose()?
+            }
+            Past::Unchanged => None,
+        };
+        if stands {
+            self.rows.next();
+        }
+        let horizon = then.horizon;
+        Ok(Some(row.filter(|(key, _)| !R::is_after(*key, &horizon))))
     }
 }
 
@@ -333,15 +483,21 @@ impl<R: Row> Iterator for Scan<'_, R> {
     type Item = ReadResult<(R::Key, R)>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match self.advance() {
-            Err(error) => return Some(Err(error)),
-            Ok(false) => return None,
-            Ok(true) => {}
+        while !self.done {
+            let next =
+                if self.past.is_some() { self.next_then() } else { self.next_now().map(|row| row.map(Some)) };
+            match next {
+                Ok(Some(Some(row))) => return Some(Ok(row)),
+                Ok(Some(None)) => {}
+                Ok(None) => self.done = true,
+                Err(error) => {
+                    // A row that does not decode is passed over; an iterator that failed stays where it is.
+                    self.done = self.rows.status().is_err();
+                    return Some(Err(error));
+                }
+            }
         }
-        let (key, value) = self.rows.item()?;
-        Some(Self::read_key(key).and_then(|read| {
-            R::decode_row(key, value).map(|row| (read, row)).map_err(|bad| bad_value(R::TABLE, bad))
-        }))
+        None
     }
 }
 

@@ -289,7 +289,7 @@ impl Overlay {
             match node {
                 HouseholdMember::Person(person) => {
                     for ((_, home), row) in self.homes_of(person)? {
-                        if self.is_shared(home)? {
+                        if !self.may_conduct(home)? {
                             self.hold_home(person, home, None)?;
                             continue;
                         }
@@ -305,13 +305,13 @@ impl Overlay {
                     }
                 }
                 HouseholdMember::Identifier(home) => {
-                    if self.is_shared(home)? {
+                    if !self.may_conduct(home)? {
                         continue;
                     }
                     queue.extend(self.residents_of(home)?.into_iter().map(HouseholdMember::Person));
                     for (other, link) in self.linked_homes(home)? {
                         let other_node = HouseholdMember::Identifier(other);
-                        if self.is_shared(other)? {
+                        if !self.may_conduct(other)? {
                             if link.held.is_some() {
                                 self.set_held(home, other, None)?;
                             }
@@ -479,9 +479,8 @@ impl Overlay {
         match member {
             HouseholdMember::Person(person) => self.head(person)?.household = new.map(HouseholdKey::get),
             HouseholdMember::Identifier(id) => {
-                let shared = self.is_shared(id)?;
                 let owner = new.map_or(Owner::Nobody, |key| Owner::Household { key: key.get() });
-                self.owners.put(id, OwnerRow { owner, shared });
+                self.set_owner(id, owner)?;
             }
         }
         Ok(())

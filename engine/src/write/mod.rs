@@ -9,6 +9,8 @@
 
 mod api;
 #[cfg(feature = "store")]
+mod changes;
+#[cfg(feature = "store")]
 mod households;
 #[cfg(feature = "store")]
 mod observe;

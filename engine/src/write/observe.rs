@@ -7,8 +7,8 @@ use super::persons::Join;
 use super::prepare::{Prepared, PreparedIdentifier};
 use super::{RejectReason, Rejection};
 use crate::codec::{
-    DictionaryRow, HomeRow, IdentifierRow, KeyRingRow, LinkKey, LinkRow, Owner, OwnerRow, RecordRow,
-    StoredAttribute, StoredClaim, StoredEvidence, StoredSeen,
+    DictionaryRow, HomeRow, IdentifierRow, KeyRingRow, LinkKey, LinkRow, OwnerRow, RecordRow,
+    StoredAttribute, StoredCause, StoredClaim, StoredEvidence, StoredSeen,
 };
 use crate::model::{CatalogueFull, IdentifierId, KindId, MAX_IDENTIFIERS, NamespaceId, SourceId, combine};
 use crate::read::ReadResult;
@@ -49,12 +49,17 @@ impl Overlay {
         }
 
         let mut fresh = Vec::new();
-        let mut ids = Vec::with_capacity(observation.identifiers.len());
+        let mut ids: Vec<(IdentifierId, NamespaceId)> = Vec::with_capacity(observation.identifiers.len());
         for (identifier, namespace) in observation.identifiers.iter().zip(&numbered.namespaces) {
             let id = self.identify_or_create(identifier, *namespace, &mut fresh)?;
-            self.see(id, numbered.source, observation.time)?;
+            self.see(id, numbered.source, observation.record.is_some(), observation.time)?;
             ids.push((id, *namespace));
         }
+        self.cause = StoredCause::Observation {
+            source: numbered.source.get(),
+            kind: numbered.kind.map(KindId::get),
+            identifiers: ids.iter().map(|(id, _)| id.get()).collect(),
+        };
         let changes = self.link_all(observation, &numbered, &ids)?;
         if let Some((record_id, hash)) = &observation.record {
             self.record(observation, &numbered, &ids, record_id.clone(), *hash)?;
@@ -168,26 +173,28 @@ impl Overlay {
                 ties: Vec::new(),
                 residents: 0,
                 generations: 0,
+                overrides: 0,
             },
         );
         if self.rules.is_person(namespace) {
             fresh.push(id);
         } else {
-            self.owners.put(id, OwnerRow { owner: Owner::Nobody, shared: false });
+            self.owners.put(id, OwnerRow::NEW);
         }
         Ok(id)
     }
 
-    fn see(&mut self, id: IdentifierId, source: SourceId, time: i64) -> ReadResult<()> {
+    fn see(&mut self, id: IdentifierId, source: SourceId, recorded: bool, time: i64) -> ReadResult<()> {
         let seen = &mut self.identifier(id)?.seen;
-        match seen.binary_search_by_key(&source.get(), |seen| seen.source) {
+        match seen.binary_search_by_key(&(source.get(), recorded), |seen| (seen.source, seen.recorded)) {
             Ok(at) => {
                 seen[at].count += 1;
                 seen[at].first = seen[at].first.min(time);
                 seen[at].last = seen[at].last.max(time);
             }
             Err(at) => {
-                seen.insert(at, StoredSeen { source: source.get(), count: 1, first: time, last: time });
+                let source = source.get();
+                seen.insert(at, StoredSeen { source, recorded, count: 1, first: time, last: time });
             }
         }
         Ok(())
@@ -288,7 +295,10 @@ impl Overlay {
         let (kind, confidence, time) =
             (numbered.kind.map(KindId::get), observation.confidence, observation.time);
         let same = |claim: &&mut StoredClaim| {
-            claim.identifiers == identifiers && claim.kind == kind && claim.confidence == confidence
+            claim.identifiers == identifiers
+                && claim.kind == kind
+                && claim.confidence == confidence
+                && claim.withdrawn.is_empty()
         };
         match record.claims.iter_mut().find(same) {
             Some(claim) => {
@@ -304,6 +314,7 @@ impl Overlay {
                     count: 1,
                     first: time,
                     last: time,
+                    withdrawn: Vec::new(),
                 });
                 record.claims.sort_by(|x, y| {
                     (&x.identifiers, x.kind)
@@ -385,7 +396,7 @@ impl Overlay {
     /// Whether an identifier's person is a part of a component that was cut.
     fn in_cut(&mut self, id: IdentifierId) -> ReadResult<bool> {
         match self.owner(id)?.and_then(|row| row.person()) {
-            Some(person) => Ok(self.read_head(person)?.cut),
+            Some(person) => Ok(self.read_head(person)?.component.is_some()),
             None => Ok(false),
         }
     }
@@ -413,8 +424,8 @@ impl Overlay {
             return Ok(false);
         }
         // A fresh identifier has no owner row yet; it gets one, so that the mark has a place.
-        let owner = self.owner(id)?.map_or(Owner::Nobody, |row| row.owner);
-        self.owners.put(id, OwnerRow { owner, shared: true });
+        let owner = self.owner(id)?.unwrap_or(OwnerRow::NEW);
+        self.owners.put(id, OwnerRow { shared: true, ..owner });
         Ok(true)
     }
 }

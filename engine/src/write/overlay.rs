@@ -1,14 +1,16 @@
 //! What a write sees: the rows of the last commit with its own changes over them.
 
-use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 
 use crate::codec::{
-    Counters, DictionaryRow, HomeRow, HouseholdHead, HouseholdIdRow, HouseholdMemberRow, IdentifierRow,
-    KeyBytes, KeyRingRow, LinkRow, OwnerRow, PersonChunk, PersonIdRow, RecordRow, RequestRow, ResidentRow,
-    Row,
+    ComponentRow, Counters, DictionaryRow, DueRow, EventRow, HomeRow, Horizon, HouseholdHead, HouseholdIdRow,
+    HouseholdMemberRow, IdentifierRow, KeyBytes, KeyRingRow, LinkRow, Owner, OwnerRow, PersonChunk,
+    PersonEventRow, PersonIdRow, RecordRow, RequestRow, ResidentRow, Row, StoredCause, StoredOverride,
+    WriteRow,
 };
 use crate::model::{Catalogue, IdentifierId, NamespaceId, Timestamp};
 use crate::read::{ReadError, ReadResult};
@@ -24,15 +26,33 @@ struct Slot<R> {
     changed: bool,
 }
 
+/// A row as it was before the write at hand.
+enum Before<R> {
+    Known(Option<R>),
+    /// As the store has it: it was set without having been read.
+    Stored,
+}
+
+/// A row as it was before a write, ready to be stored.
+struct PastRow {
+    key: KeyBytes,
+    before: u64,
+    row: Option<Vec<u8>>,
+}
+
 /// One table: rows read so far, and rows changed.
 pub(crate) struct Rows<R: Row> {
     slots: HashMap<R::Key, Slot<R>>,
     changed: BTreeSet<R::Key>,
+    /// What the write at hand has changed, as it was.
+    before: BTreeMap<R::Key, Before<R>>,
+    /// What earlier writes of the same commit have changed.
+    past: Vec<PastRow>,
 }
 
 impl<R: Row> Default for Rows<R> {
     fn default() -> Self {
-        Self { slots: HashMap::new(), changed: BTreeSet::new() }
+        Self { slots: HashMap::new(), changed: BTreeSet::new(), before: BTreeMap::new(), past: Vec::new() }
     }
 }
 
@@ -54,22 +74,67 @@ impl<R: Row> Rows<R> {
     /// The row under a key, to be changed.
     pub(crate) fn get_mut(&mut self, view: &View, key: R::Key) -> ReadResult<Option<&mut R>> {
         let slot = self.slot(view, key)?;
-        if slot.row.is_some() && !slot.changed {
-            slot.changed = true;
-            self.changed.insert(key);
+        if slot.row.is_some() {
+            if !std::mem::replace(&mut slot.changed, true) {
+                self.changed.insert(key);
+            }
+            self.keep(key);
         }
         // Looked up again: the borrow above may not outlive the change of the set.
         Ok(self.slots.get_mut(&key).and_then(|slot| slot.row.as_mut()))
     }
 
+    /// Notes a row as it is before the write at hand changes it.
+    fn keep(&mut self, key: R::Key) {
+        if R::TABLE.keeps_past()
+            && let Entry::Vacant(place) = self.before.entry(key)
+        {
+            place.insert(match self.slots.get(&key) {
+                Some(slot) => Before::Known(slot.row.clone()),
+                None => Before::Stored,
+            });
+        }
+    }
+
+    /// The write at hand is made; `horizon` bounds what was there before it.
+    fn end_write(&mut self, view: &View, seq: u64, horizon: &Horizon) -> ReadResult<()> {
+        for (key, before) in std::mem::take(&mut self.before) {
+            let was = match before {
+                Before::Known(row) => row,
+                Before::Stored if R::is_after(key, horizon) => None,
+                Before::Stored => view.get::<R>(key)?,
+            };
+            let unchanged = self.slots.get(&key).is_some_and(|slot| slot.row == was);
+            if unchanged || (was.is_none() && R::is_after(key, horizon)) {
+                continue;
+            }
+            let row = was.map(|row| {
+                let mut value = Vec::new();
+                row.encode_row(key, &mut value);
+                value
+            });
+            self.past.push(PastRow { key: R::key_bytes(key), before: seq, row });
+        }
+        Ok(())
+    }
+
+    /// Lets go of unchanged rows, so that long work fits in memory.
+    pub(crate) fn forget_unchanged(&mut self) {
+        if self.slots.len() > KEPT_ROWS {
+            self.slots.retain(|_, slot| slot.changed);
+        }
+    }
+
     /// Sets the row under a key.
     pub(crate) fn put(&mut self, key: R::Key, row: R) {
+        self.keep(key);
         self.slots.insert(key, Slot { row: Some(row), changed: true });
         self.changed.insert(key);
     }
 
     /// Takes the row under a key away.
     pub(crate) fn delete(&mut self, key: R::Key) {
+        self.keep(key);
         self.slots.insert(key, Slot { row: None, changed: true });
         self.changed.insert(key);
     }
@@ -103,6 +168,9 @@ impl<R: Row> Rows<R> {
                 None => batch.delete::<R>(*key)?,
             }
         }
+        for past in &self.past {
+            batch.put_past(R::TABLE, past.key.as_slice(), past.before, past.row.as_deref())?;
+        }
         Ok(())
     }
 
@@ -118,7 +186,26 @@ impl<R: Row> Rows<R> {
             }
         }
         self.changed.clear();
+        self.past.clear();
     }
+}
+
+/// Does the same with every table of an [`Overlay`].
+macro_rules! every_table {
+    ($overlay:ident, $rows:ident => $do:expr) => {
+        every_table!(
+            $overlay, $rows => $do;
+            dictionary identifiers owners links persons person_ids homes residents households
+            household_members household_ids records key_ring requests overrides events person_events
+            writes components due
+        )
+    };
+    ($overlay:ident, $rows:ident => $do:expr; $($table:ident)+) => {
+        $({
+            let $rows = &mut $overlay.$table;
+            $do;
+        })+
+    };
 }
 
 /// The state that observations are applied to.
@@ -145,7 +232,21 @@ pub(crate) struct Overlay {
     pub(crate) records: Rows<RecordRow>,
     pub(crate) key_ring: Rows<KeyRingRow>,
     pub(crate) requests: Rows<RequestRow>,
+    pub(crate) overrides: Rows<StoredOverride>,
+    pub(crate) events: Rows<EventRow>,
+    pub(crate) person_events: Rows<PersonEventRow>,
+    pub(crate) writes: Rows<WriteRow>,
+    pub(crate) components: Rows<ComponentRow>,
+    pub(crate) due: Rows<DueRow>,
     pub(crate) touched: Touched,
+    /// What brings about what changes now.
+    pub(crate) cause: StoredCause,
+    /// The write that was last told of, and how many events it has.
+    pub(crate) event_place: (u64, u32),
+    /// How many links a raw component may have to be cut within a write.
+    pub(crate) inline_limit: usize,
+    /// The counters after the last write that was noted.
+    noted: Counters,
 }
 
 /// What the households have to be settled for.
@@ -160,12 +261,15 @@ pub(crate) struct Touched {
 
 impl Overlay {
     pub(crate) fn new(view: Arc<View>, schema: Arc<Schema>, names: Catalogue, counters: Counters) -> Self {
+        let rules = Arc::new(Rules::new(&schema, &names));
         Self {
-            rules: Arc::new(Rules::new(&schema, &names)),
+            inline_limit: rules.inline_limit,
+            rules,
             view,
             schema,
             names,
             names_changed: false,
+            noted: counters.clone(),
             counters,
             now: Timestamp::now(),
             dictionary: Rows::default(),
@@ -182,46 +286,48 @@ impl Overlay {
             records: Rows::default(),
             key_ring: Rows::default(),
             requests: Rows::default(),
+            overrides: Rows::default(),
+            events: Rows::default(),
+            person_events: Rows::default(),
+            writes: Rows::default(),
+            components: Rows::default(),
+            due: Rows::default(),
             touched: Touched::default(),
+            cause: StoredCause::Rebuild,
+            event_place: (0, 0),
         }
     }
 
+    /// A write is made: what it has changed is kept as it was, and the write is noted.
+    pub(crate) fn end_write(&mut self) -> ReadResult<()> {
+        let before = std::mem::replace(&mut self.noted, self.counters.clone());
+        if before.seq == self.counters.seq {
+            return Ok(());
+        }
+        self.counters.time = self.counters.time.max(self.now.micros());
+        self.noted.time = self.counters.time;
+        self.writes.put(self.counters.seq, WriteRow { counters: self.counters.clone() });
+        let (view, seq, horizon) = (Arc::clone(&self.view), self.counters.seq, before.horizon());
+        every_table!(self, rows => rows.end_write(&view, seq, &horizon)?);
+        Ok(())
+    }
+
+    /// Lets go of unchanged rows, so that long work fits in memory.
+    pub(crate) fn forget_unchanged(&mut self) {
+        every_table!(self, rows => rows.forget_unchanged());
+    }
+
     /// Puts every change into `batch`.
-    pub(crate) fn flush(&self, batch: &mut Batch) -> Result<(), String> {
-        self.dictionary.flush(batch)?;
-        self.identifiers.flush(batch)?;
-        self.owners.flush(batch)?;
-        self.links.flush(batch)?;
-        self.persons.flush(batch)?;
-        self.person_ids.flush(batch)?;
-        self.homes.flush(batch)?;
-        self.residents.flush(batch)?;
-        self.households.flush(batch)?;
-        self.household_members.flush(batch)?;
-        self.household_ids.flush(batch)?;
-        self.records.flush(batch)?;
-        self.key_ring.flush(batch)?;
-        self.requests.flush(batch)
+    pub(crate) fn flush(&mut self, batch: &mut Batch) -> Result<(), String> {
+        every_table!(self, rows => rows.flush(batch)?);
+        Ok(())
     }
 
     /// The changes are in the store, which now looks like `view`.
     pub(crate) fn settle(&mut self, view: Arc<View>) {
         self.view = view;
         self.names_changed = false;
-        self.dictionary.settle();
-        self.identifiers.settle();
-        self.owners.settle();
-        self.links.settle();
-        self.persons.settle();
-        self.person_ids.settle();
-        self.homes.settle();
-        self.residents.settle();
-        self.households.settle();
-        self.household_members.settle();
-        self.household_ids.settle();
-        self.records.settle();
-        self.key_ring.settle();
-        self.requests.settle();
+        every_table!(self, rows => rows.settle());
     }
 
     /// What is known of an identifier that a row names.
@@ -246,7 +352,19 @@ impl Overlay {
         Ok(self.owners.get(&self.view, id)?.copied())
     }
 
-    /// Whether an identifier is shared, so that it does not conduct.
+    /// Gives an identifier to a person or household, or to nobody.
+    pub(crate) fn set_owner(&mut self, id: IdentifierId, owner: Owner) -> ReadResult<()> {
+        let known = self.owner(id)?.unwrap_or(OwnerRow::NEW);
+        self.owners.put(id, OwnerRow { owner, ..known });
+        Ok(())
+    }
+
+    /// Whether links of an identifier may conduct: it is neither shared nor denied.
+    pub(crate) fn may_conduct(&mut self, id: IdentifierId) -> ReadResult<bool> {
+        Ok(self.owner(id)?.is_none_or(|row| row.may_conduct()))
+    }
+
+    /// Whether an identifier is tied to more others than its namespace allows.
     pub(crate) fn is_shared(&mut self, id: IdentifierId) -> ReadResult<bool> {
         Ok(self.owner(id)?.is_some_and(|row| row.shared))
     }

@@ -5,14 +5,15 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use hashbrown::{HashMap, HashSet};
 use petgraph::unionfind::UnionFind;
 
+use super::changes::Tally;
 use super::overlay::{Overlay, corrupt};
 use crate::codec::{
-    IdentifierRow, KeyBytes, Owner, OwnerRow, PersonChunk, PersonHead, PersonIdRow, StoredHold, StoredMember,
-    time,
+    ComponentRow, DueRow, IdentifierRow, KeyBytes, Owner, OwnerRow, PersonChunk, PersonHead, PersonIdRow,
+    StoredHold, StoredMember, time,
 };
-use crate::model::{HeldBackBy, IdentifierId, NamespaceId, PersonId, PersonKey, Seq};
+use crate::model::{HeldBackBy, IdentifierId, NamespaceId, OverrideKind, PersonId, PersonKey, Seq};
 use crate::read::ReadResult;
-use crate::resolve::{Ancestor, Counts, Edge, partition, succeed};
+use crate::resolve::{Ancestor, Counts, Edge, Partition, partition, succeed};
 use crate::rules::ordered;
 
 /// How many members a chunk holds: a person of so many is one point read, and a
@@ -80,22 +81,23 @@ impl Overlay {
             chunks: 1,
             counts: Vec::new(),
             household: None,
-            cut: false,
+            component: None,
+            overrides: 0,
         };
         self.persons.put((key, 0), PersonChunk { head: Some(head), members: Vec::new() });
         self.person_ids.put(identity.id, PersonIdRow::Living(key.get()));
         key
     }
 
-    /// Gives the person at `key` this identity, and notes whether a limit has cut its raw component.
-    fn identify(&mut self, key: PersonKey, identity: Identity, cut: bool) -> ReadResult<()> {
+    /// Gives the person at `key` this identity, and notes the raw component that it is a part of if a limit cuts that.
+    fn identify(&mut self, key: PersonKey, identity: Identity, component: Option<u64>) -> ReadResult<()> {
         let head = self.read_head(key)?;
-        if (head.id, head.cut) != (identity.id.get(), cut) {
+        if (head.id, head.component) != (identity.id.get(), component) {
             let head = self.head(key)?;
             head.id = identity.id.get();
             head.born = identity.born;
             head.created_at = identity.created_at;
-            head.cut = cut;
+            head.component = component;
         }
         let living = PersonIdRow::Living(key.get());
         if self.person_ids.get(&self.view, identity.id)? != Some(&living) {
@@ -106,11 +108,12 @@ impl Overlay {
 
     /// Adds an identifier that is in no person.
     fn add_member(&mut self, key: PersonKey, id: IdentifierId) -> ReadResult<()> {
-        let shared = self.is_shared(id)?;
         let row = self.identifier(id)?;
+        let overrides = row.overrides;
         let member = StoredMember { id: id.get(), namespace: row.namespace, value: row.value.clone() };
         let head = self.head(key)?;
         head.size += 1;
+        head.overrides += overrides;
         add_count(&mut head.counts, member.namespace, 1);
         let mut chunk = head.chunks - 1;
         let last = self.persons.get_mut(&self.view, (key, chunk))?;
@@ -125,8 +128,7 @@ impl Overlay {
                 self.persons.put((key, chunk), PersonChunk { head: None, members: vec![member] });
             }
         }
-        self.owners.put(id, OwnerRow { owner: Owner::Person { key: key.get(), chunk }, shared });
-        Ok(())
+        self.set_owner(id, Owner::Person { key: key.get(), chunk })
     }
 
     /// Takes an identifier out of the person it is in.
@@ -140,8 +142,10 @@ impl Overlay {
         if emptied {
             self.persons.delete((key, chunk));
         }
+        let overrides = self.identifier(id)?.overrides;
         let head = self.head(key)?;
         head.size -= 1;
+        head.overrides -= overrides;
         add_count(&mut head.counts, member.namespace, -1);
         if emptied && chunk + 1 == head.chunks {
             head.chunks -= 1;
@@ -167,9 +171,7 @@ impl Overlay {
             packed = chunk as u32;
             for member in members {
                 let id = IdentifierId::new(member.id);
-                let shared = self.is_shared(id)?;
-                self.owners
-                    .put(id, OwnerRow { owner: Owner::Person { key: key.get(), chunk: packed }, shared });
+                self.set_owner(id, Owner::Person { key: key.get(), chunk: packed })?;
             }
             if chunk > 0 {
                 self.persons.put((key, packed), PersonChunk { head: None, members: members.to_vec() });
@@ -270,7 +272,8 @@ impl Overlay {
                     for (namespace, count) in &head.counts {
                         union.counts.add(*namespace, *count);
                     }
-                    union.cut |= head.cut;
+                    union.cut |= head.component.is_some();
+                    union.disputed += u32::from(head.overrides > 0);
                     union.joined_inside |= inside[at];
                     union.persons.push(*key);
                 }
@@ -280,7 +283,9 @@ impl Overlay {
             .into_values()
             .map(|mut union| {
                 let changes = !union.fresh.is_empty() || union.persons.len() > 1 || union.joined_inside;
-                union.plain = !changes || (!union.cut && rules.person_limits.broken(&union.counts).is_none());
+                // A forbidden pair has an override at both of its ends: one such person alone can hold none.
+                let within = union.disputed < 2 && rules.person_limits.broken(&union.counts).is_none();
+                union.plain = !changes || (!union.cut && within);
                 union
             })
             .collect())
@@ -299,54 +304,150 @@ impl Overlay {
 
     /// Makes one person of whole persons and fresh identifiers, within all limits.
     fn unite(&mut self, union: &Union) -> ReadResult<()> {
+        if union.fresh.is_empty() && union.persons.len() < 2 {
+            return Ok(());
+        }
         let mut persons = Vec::with_capacity(union.persons.len());
         for key in &union.persons {
             persons.push((self.read_head(*key)?.size, *key, self.identity(*key)?));
         }
         // The rows of the largest stay where they are; the id of the oldest survives.
-        let into = match persons.iter().max_by_key(|(size, key, _)| (*size, std::cmp::Reverse(*key))) {
-            Some((_, key, _)) => *key,
-            None => {
-                let Some(anchor) = union.fresh.iter().min() else { return Ok(()) };
-                let identity = self.new_identity(*anchor)?;
-                self.create_person(identity)
-            }
-        };
-        if let Some(survivor) = persons.iter().map(|(.., identity)| *identity).min() {
-            for (_, key, identity) in &persons {
-                if identity.id != survivor.id {
-                    self.person_ids.put(identity.id, PersonIdRow::Merged(survivor.id.get()));
+        let (into, survivor) =
+            match persons.iter().max_by_key(|(size, key, _)| (*size, std::cmp::Reverse(*key))) {
+                Some((_, key, largest)) => {
+                    (*key, persons.iter().map(|(.., identity)| *identity).min().unwrap_or(*largest))
                 }
-                if *key != into {
-                    self.absorb(*key, into)?;
+                None => {
+                    let Some(anchor) = union.fresh.iter().min() else { return Ok(()) };
+                    let identity = self.new_identity(*anchor)?;
+                    (self.create_person(identity), identity)
                 }
+            };
+        let mut shares = Vec::with_capacity(persons.len() + 1);
+        for (size, key, identity) in &persons {
+            let share = Tally { from: Some(identity.id), to: survivor.id, count: *size, moved: Vec::new() };
+            if identity.id != survivor.id {
+                self.person_ids.put(identity.id, PersonIdRow::Merged(survivor.id.get()));
             }
-            self.identify(into, survivor, false)?;
+            let moved = if *key == into { Vec::new() } else { self.absorb(*key, into)? };
+            shares.push(Tally { moved, ..share });
         }
+        self.identify(into, survivor, None)?;
         for id in &union.fresh {
             self.add_member(into, *id)?;
+        }
+        if !union.fresh.is_empty() {
+            let count = union.fresh.len() as u32;
+            shares.push(Tally { from: None, to: survivor.id, count, moved: union.fresh.clone() });
+        }
+        self.note_persons(shares);
+        Ok(())
+    }
+
+    /// Moves everything of one person into another; returns its identifiers.
+    fn absorb(&mut self, from: PersonKey, into: PersonKey) -> ReadResult<Vec<IdentifierId>> {
+        self.move_homes(from, into)?;
+        let members = self.members(from)?;
+        for id in &members {
+            self.move_member(*id, into)?;
+        }
+        self.drop_person(from)?;
+        Ok(members)
+    }
+
+    /// Resolves anew all raw components that `seeds` are in, or were in before
+    /// the write at hand. One that is too large for that waits for a cut of its own.
+    pub(crate) fn resettle(&mut self, seeds: BTreeSet<IdentifierId>) -> ReadResult<()> {
+        if self.is_beyond_inline(&seeds)? {
+            return self.defer(&seeds);
+        }
+        match self.explore(&seeds, self.inline_limit)? {
+            Some(region) => self.settle_region(&region),
+            None => self.defer(&seeds),
+        }
+    }
+
+    /// Whether a seed is in a component that waits for a cut, or is known to be too large for one within a write.
+    fn is_beyond_inline(&mut self, seeds: &BTreeSet<IdentifierId>) -> ReadResult<bool> {
+        for id in seeds {
+            let Some(person) = self.owner(*id)?.and_then(|row| row.person()) else { continue };
+            if let Some(component) = self.read_head(person)?.component
+                && let Some(row) = self.components.get(&self.view, component)?
+                && (row.due || row.links > self.inline_limit as u64)
+                && self.inline_limit != usize::MAX
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Notes that the seeds' components wait for a cut. Until then persons stay
+    /// as they are, and identifiers that are new are persons of their own.
+    fn defer(&mut self, seeds: &BTreeSet<IdentifierId>) -> ReadResult<()> {
+        let mut persons: BTreeSet<PersonKey> = BTreeSet::new();
+        for id in seeds {
+            if self.owner(*id)?.and_then(|row| row.person()).is_none() {
+                self.unite(&Union { fresh: vec![*id], ..Union::default() })?;
+            }
+            persons.extend(self.owner(*id)?.and_then(|row| row.person()));
+            if self.due.get(&self.view, *id)?.is_none() {
+                self.due.put(*id, DueRow);
+                self.counters.due += 1;
+            }
+        }
+        let links = self.inline_limit as u64 + 1;
+        let mut fresh = None;
+        for person in persons {
+            match self.read_head(person)?.component {
+                Some(component) => {
+                    let known = self.components.get(&self.view, component)?.copied();
+                    let links = known.map_or(links, |row| row.links.max(links));
+                    if known != Some(ComponentRow { links, due: true }) {
+                        self.components.put(component, ComponentRow { links, due: true });
+                    }
+                }
+                None => {
+                    let component = match fresh {
+                        Some(component) => component,
+                        None => self.new_component(ComponentRow { links, due: true }),
+                    };
+                    fresh = Some(component);
+                    self.head(person)?.component = Some(component);
+                }
+            }
         }
         Ok(())
     }
 
-    /// Moves everything of one person into another.
-    fn absorb(&mut self, from: PersonKey, into: PersonKey) -> ReadResult<()> {
-        self.move_homes(from, into)?;
-        for id in self.members(from)? {
-            self.move_member(id, into)?;
-        }
-        self.drop_person(from)
+    fn new_component(&mut self, row: ComponentRow) -> u64 {
+        let component = self.counters.next_component;
+        self.counters.next_component += 1;
+        self.components.put(component, row);
+        component
     }
 
-    /// Resolves anew all raw components that `seeds` are in, or were in before the write at hand.
-    fn resettle(&mut self, seeds: BTreeSet<IdentifierId>) -> ReadResult<()> {
-        let region = self.explore(seeds)?;
+    /// Cuts all components that wait for it.
+    pub(crate) fn settle_due(&mut self) -> ReadResult<()> {
+        let rows = self.due.range(&self.view, KeyBytes::new(&[]), IdentifierId::new(0))?;
+        let seeds: BTreeSet<IdentifierId> = rows.into_iter().map(|(id, _)| id).collect();
+        for id in &seeds {
+            self.due.delete(*id);
+        }
+        self.counters.due = 0;
+        if let Some(region) = self.explore(&seeds, usize::MAX)? {
+            self.settle_region(&region)?;
+        }
+        Ok(())
+    }
+
+    fn settle_region(&mut self, region: &Region) -> ReadResult<()> {
         let mut kinds = Vec::with_capacity(region.nodes.len());
         for id in &region.nodes {
             kinds.push(self.namespace(*id)?.get());
         }
         let rules = std::sync::Arc::clone(&self.rules);
-        let parted = partition(&kinds, &region.edges, &rules.person_limits, &[], |edges| {
+        let parted = partition(&kinds, &region.edges, &rules.person_limits, &region.forbidden, |edges| {
             let pairs: Vec<_> = edges
                 .iter()
                 .map(|at| (region.nodes[region.edges[*at].a], region.nodes[region.edges[*at].b]))
@@ -361,18 +462,60 @@ impl Overlay {
         }
         let parts: Vec<Vec<IdentifierId>> =
             parted.parts.iter().map(|part| part.iter().map(|node| region.nodes[*node]).collect()).collect();
-        self.assign(&region.persons, &parts, &parted.cut)
+        let components = self.name_components(region, &parted)?;
+        self.assign(&region.persons, &parts, &components)
+    }
+
+    /// Gives every raw component that is cut its number: the least that a person
+    /// of it had and no other has taken, or a new one.
+    fn name_components(&mut self, region: &Region, parted: &Partition) -> ReadResult<Vec<Option<u64>>> {
+        let mut had: BTreeSet<u64> = BTreeSet::new();
+        for person in &region.persons {
+            had.extend(self.read_head(*person)?.component);
+        }
+        let mut numbers: Vec<Option<u64>> = vec![None; parted.cut_edges.len()];
+        for (part, cut) in parted.parts.iter().zip(&parted.cut) {
+            let Some(cut) = *cut else { continue };
+            for node in part {
+                if numbers[cut].is_some() {
+                    break;
+                }
+                if let Some(person) = self.owner(region.nodes[*node])?.and_then(|row| row.person())
+                    && let Some(component) = self.read_head(person)?.component
+                    && had.remove(&component)
+                {
+                    numbers[cut] = Some(component);
+                }
+            }
+        }
+        for (number, links) in numbers.iter_mut().zip(&parted.cut_edges) {
+            let row = ComponentRow { links: *links, due: false };
+            match number {
+                Some(component) => {
+                    if self.components.get(&self.view, *component)? != Some(&row) {
+                        self.components.put(*component, row);
+                    }
+                }
+                None => *number = Some(self.new_component(row)),
+            }
+        }
+        for gone in had {
+            self.components.delete(gone);
+        }
+        Ok(parted.cut.iter().map(|cut| cut.and_then(|cut| numbers[cut])).collect())
     }
 
     /// Everything that resolution has to see to settle `seeds`: the closure of
-    /// the seeds under links that conduct now, and under "was in the same person".
-    fn explore(&mut self, seeds: BTreeSet<IdentifierId>) -> ReadResult<Region> {
+    /// the seeds under links that conduct now, and under "was in the same
+    /// person". `None` where that is more than `most` links.
+    fn explore(&mut self, seeds: &BTreeSet<IdentifierId>, most: usize) -> ReadResult<Option<Region>> {
         let mut region = Region::default();
         let mut place: HashMap<IdentifierId, usize> = HashMap::new();
         let mut known_persons: HashSet<PersonKey> = HashSet::new();
-        let mut queue: VecDeque<IdentifierId> = seeds.into_iter().collect();
-        let threshold = self.rules.person_threshold;
+        let mut queue: VecDeque<IdentifierId> = seeds.iter().copied().collect();
         let mut found = Vec::new();
+        let mut forbidden = Vec::new();
+        let mut ties = Vec::new();
         while let Some(id) = queue.pop_front() {
             if place.contains_key(&id) {
                 continue;
@@ -385,51 +528,125 @@ impl Overlay {
                 region.persons.push(person);
                 queue.extend(self.members(person)?);
             }
-            if self.is_shared(id)? {
-                continue;
-            }
-            for ((_, namespace, other), link) in self.links_of(id, None)? {
-                if !self.rules.is_person(namespace) {
-                    continue;
-                }
-                if link.weight >= threshold && !self.is_shared(other)? {
-                    if id < other {
-                        found.push((id, other, link.weight, link.last));
+            ties.clear();
+            self.ties_of(id, &mut ties)?;
+            for tie in &ties {
+                match tie.state {
+                    TieState::Forbids => {
+                        if id < tie.other {
+                            forbidden.push((id, tie.other));
+                        }
                     }
-                    queue.push_back(other);
-                } else if link.held.is_some() {
-                    region.slack.push((id, other));
+                    TieState::Conducts => {
+                        if id < tie.other {
+                            found.push((id, *tie));
+                        }
+                        queue.push_back(tie.other);
+                    }
+                    TieState::Idle => {}
+                }
+                if tie.state != TieState::Conducts && tie.held {
+                    region.slack.push((id, tie.other));
                 }
             }
-        }
-        for (a, b, weight, last) in found {
-            if let (Some(a), Some(b)) = (place.get(&a), place.get(&b)) {
-                region.edges.push(Edge { a: *a, b: *b, weight, last_seen: time(last), required: false });
+            if found.len() > most {
+                return Ok(None);
             }
         }
-        Ok(region)
+        for (id, tie) in found {
+            if let (Some(a), Some(b)) = (place.get(&id), place.get(&tie.other)) {
+                let (weight, last_seen, required) = (tie.weight, time(tie.last), tie.required);
+                region.edges.push(Edge { a: *a, b: *b, weight, last_seen, required });
+            }
+        }
+        for (a, b) in forbidden {
+            if let (Some(a), Some(b)) = (place.get(&a), place.get(&b)) {
+                region.forbidden.push((*a, *b));
+            }
+        }
+        Ok(Some(region))
     }
 
-    /// Gives `parts`, which are made of the members of `before` and fresh identifiers, their persons.
-    fn assign(&mut self, before: &[PersonKey], parts: &[Vec<IdentifierId>], cut: &[bool]) -> ReadResult<()> {
+    /// What ties a person-scope identifier to others of person scope: its links, and overrides on it.
+    pub(crate) fn ties_of(&mut self, id: IdentifierId, ties: &mut Vec<Tie>) -> ReadResult<()> {
+        let threshold = self.rules.person_threshold;
+        let mut said = self.overrides_of(id)?;
+        let conducts = self.may_conduct(id)?;
+        for ((_, namespace, other), link) in self.links_of(id, None)? {
+            if !self.rules.is_person(namespace) {
+                continue;
+            }
+            let required = said.remove(&other);
+            let state = match required {
+                Some(OverrideKind::Require) => TieState::Conducts,
+                Some(OverrideKind::Forbid) => TieState::Forbids,
+                None if conducts && link.weight >= threshold && self.may_conduct(other)? => {
+                    TieState::Conducts
+                }
+                None => TieState::Idle,
+            };
+            ties.push(Tie {
+                other,
+                state,
+                weight: link.weight,
+                last: link.last,
+                required: required == Some(OverrideKind::Require),
+                held: link.held.is_some(),
+            });
+        }
+        // Pairs that nobody saw together. A required one goes by no weight and no time.
+        for (other, kind) in said {
+            let required = kind == OverrideKind::Require;
+            let state = if required { TieState::Conducts } else { TieState::Forbids };
+            ties.push(Tie { other, state, weight: 0.0, last: i64::MIN, required, held: false });
+        }
+        Ok(())
+    }
+
+    /// The overrides that stand on an identifier, by the other end.
+    pub(crate) fn overrides_of(
+        &mut self,
+        id: IdentifierId,
+    ) -> ReadResult<BTreeMap<IdentifierId, OverrideKind>> {
+        if self.counters.overrides == 0
+            || self.identifiers.get(&self.view, id)?.is_none_or(|row| row.overrides == 0)
+        {
+            return Ok(BTreeMap::new());
+        }
+        let prefix = KeyBytes::new(&[&id.get().to_be_bytes()]);
+        let rows = self.overrides.range(&self.view, prefix, (id, IdentifierId::new(0)))?;
+        Ok(rows.into_iter().map(|((_, other), said)| (other, said.kind())).collect())
+    }
+
+    /// Gives `parts`, which are made of the members of `before` and fresh
+    /// identifiers, their persons; `components` says which raw component each
+    /// is a part of, where a limit cuts that.
+    fn assign(
+        &mut self,
+        before: &[PersonKey],
+        parts: &[Vec<IdentifierId>],
+        components: &[Option<u64>],
+    ) -> ReadResult<()> {
         let mut part_of: HashMap<IdentifierId, usize> = HashMap::new();
         // For each part, how many of its members each old person gives it.
         let mut shares: Vec<BTreeMap<PersonKey, u32>> = vec![BTreeMap::new(); parts.len()];
+        let mut fresh: Vec<Vec<IdentifierId>> = vec![Vec::new(); parts.len()];
         for (part, ids) in parts.iter().enumerate() {
             for id in ids {
                 part_of.insert(*id, part);
-                if let Some(person) = self.owner(*id)?.and_then(|row| row.person()) {
-                    *shares[part].entry(person).or_default() += 1;
+                match self.owner(*id)?.and_then(|row| row.person()) {
+                    Some(person) => *shares[part].entry(person).or_default() += 1,
+                    None => fresh[part].push(*id),
                 }
             }
         }
         let mut ancestors = Vec::with_capacity(before.len());
-        let mut identities = Vec::with_capacity(before.len());
+        let mut identities: HashMap<PersonKey, Identity> = HashMap::with_capacity(before.len());
         for key in before {
             let identity = self.identity(*key)?;
             let heir = part_of.get(&identity.id.anchor()).copied();
             ancestors.push(Ancestor { id: identity.id, born: Seq::new(identity.born), heir });
-            identities.push(identity);
+            identities.insert(*key, identity);
         }
         let succession = succeed(&ancestors, parts.len());
         if let Some(at) = succession.ended.first() {
@@ -442,22 +659,36 @@ impl Overlay {
         let mut settled = Vec::with_capacity(parts.len());
         for (part, keeps) in succession.keeps.iter().enumerate() {
             settled.push(match keeps {
-                Some(at) => identities[*at],
+                Some(at) => identities[&before[*at]],
                 None => {
                     let anchor = parts[part].iter().min().copied().unwrap_or(IdentifierId::new(0));
                     self.new_identity(anchor)?
                 }
             });
         }
-        let changed = self.place_parts(before, parts, &shares, &settled)?;
-        for (part, key) in changed.keys.iter().enumerate() {
-            self.identify(*key, settled[part], cut[part])?;
+        let placed = self.place_parts(before, parts, &shares, &settled)?;
+        for (part, key) in placed.keys.iter().enumerate() {
+            self.identify(*key, settled[part], components[part])?;
         }
-        for key in changed.members_changed {
+        for key in placed.members_changed {
             if self.person_exists(key)? {
                 self.rebuild_homes(key)?;
             }
         }
+
+        let mut moved = placed.moved;
+        let mut tallies = Vec::new();
+        for (part, fresh) in fresh.into_iter().enumerate() {
+            let to = settled[part].id;
+            for (key, count) in &shares[part] {
+                let moved = moved.remove(&(*key, part)).unwrap_or_default();
+                tallies.push(Tally { from: Some(identities[key].id), to, count: *count, moved });
+            }
+            if !fresh.is_empty() {
+                tallies.push(Tally { from: None, to, count: fresh.len() as u32, moved: fresh });
+            }
+        }
+        self.note_persons(tallies);
         Ok(())
     }
 
@@ -496,7 +727,10 @@ impl Overlay {
                     continue;
                 }
                 placed.members_changed.insert(to);
-                placed.members_changed.extend(from);
+                if let Some(from) = from {
+                    placed.members_changed.insert(from);
+                    placed.moved.entry((from, part)).or_default().push(*id);
+                }
                 self.move_member(*id, to)?;
             }
         }
@@ -554,7 +788,9 @@ impl Overlay {
         let (a, b) = ordered(a, b);
         let held = held.map(StoredHold::from);
         let (of_a, of_b) = (self.namespace(a)?, self.namespace(b)?);
-        let before = self.links.get(&self.view, (a, of_b, b))?.and_then(|link| link.held);
+        // A required pair may have no link.
+        let Some(link) = self.links.get(&self.view, (a, of_b, b))? else { return Ok(()) };
+        let before = link.held;
         if before == held {
             return Ok(());
         }
@@ -612,6 +848,8 @@ struct Union {
     fresh: Vec<IdentifierId>,
     counts: Counts,
     cut: bool,
+    /// How many of the persons have overrides on their identifiers.
+    disputed: u32,
     joined_inside: bool,
     /// Whether it can be made without looking at links: nothing was cut, and no limit breaks.
     plain: bool,
@@ -622,9 +860,33 @@ struct Union {
 struct Region {
     nodes: Vec<IdentifierId>,
     edges: Vec<Edge>,
+    /// Pairs of nodes that may not be one person.
+    forbidden: Vec<(usize, usize)>,
     /// Links that were held back and do not conduct any longer.
     slack: Vec<(IdentifierId, IdentifierId)>,
     persons: Vec<PersonKey>,
+}
+
+/// What ties one identifier to another.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tie {
+    pub(crate) other: IdentifierId,
+    pub(crate) state: TieState,
+    pub(crate) weight: f64,
+    pub(crate) last: i64,
+    pub(crate) required: bool,
+    /// Whether the link is held back now.
+    held: bool,
+}
+
+/// What a tie does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum TieState {
+    Conducts,
+    /// The pair may not be one person.
+    Forbids,
+    /// It is a link that does not conduct.
+    Idle,
 }
 
 /// Where the parts went.
@@ -633,4 +895,6 @@ struct Placed {
     /// For each part its key.
     keys: Vec<PersonKey>,
     members_changed: BTreeSet<PersonKey>,
+    /// Which identifiers went from an old person to a part.
+    moved: HashMap<(PersonKey, usize), Vec<IdentifierId>>,
 }

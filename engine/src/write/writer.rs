@@ -217,6 +217,7 @@ impl<P: Publish> Work<P> {
             };
             overlay.requests.put(key, row);
         }
+        overlay.end_write()?;
         let seq = Seq::new(overlay.counters.seq);
         Ok(Ok(Receipt { seq, replayed: false, accepted, denied, rejected, held_back }))
     }
