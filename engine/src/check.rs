@@ -264,9 +264,7 @@ impl Check<'_> {
             };
             let rule = rules.of(NamespaceId::new(row.namespace));
             let shared = if rules.is_person(NamespaceId::new(row.namespace)) {
-                rule.shared_above.iter().any(|(namespace, most)| {
-                    ties.iter().any(|(tied, count)| *tied == namespace.get() && count > most)
-                })
+                rule.is_shared(&ties)
             } else {
                 rule.shared_above_persons.is_some_and(|most| row.residents > most)
             };

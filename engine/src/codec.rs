@@ -297,8 +297,8 @@ macro_rules! row {
 mod history;
 
 pub(crate) use history::{
-    EventKey, EventRow, PersonEventKey, PersonEventRow, StoredCause, StoredChange, StoredRetracted,
-    StoredShare, WriteRow,
+    EventRow, PersonEventKey, PersonEventRow, StoredCause, StoredChange, StoredRetracted, StoredShare,
+    WriteRow,
 };
 
 /// 128 bits of a keyed hash.

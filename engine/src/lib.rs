@@ -27,6 +27,10 @@ mod snapshot;
 mod storage;
 #[cfg(feature = "store")]
 mod store;
+#[cfg(feature = "store")]
+mod supposed;
+#[cfg(feature = "store")]
+mod watch;
 
 #[cfg(feature = "store")]
 pub use check::{CheckReport, Problem, check};
@@ -36,3 +40,7 @@ pub use snapshot::{AsOfError, Snapshot};
 pub use storage::StorageOptions;
 #[cfg(feature = "store")]
 pub use store::{OpenError, OpenOptions, Stats, Store};
+#[cfg(feature = "store")]
+pub use supposed::{StoreView, Supposed, ViewError};
+#[cfg(feature = "store")]
+pub use watch::Watch;

@@ -14,6 +14,15 @@ pub(crate) struct NamespaceRule {
     pub(crate) shared_above_persons: Option<u32>,
 }
 
+impl NamespaceRule {
+    /// Whether an identifier of person scope with these ties, counted by namespace, is shared.
+    pub(crate) fn is_shared(&self, ties: &[(u16, u32)]) -> bool {
+        self.shared_above
+            .iter()
+            .any(|(counted, most)| ties.iter().any(|(tied, count)| *tied == counted.get() && count > most))
+    }
+}
+
 /// The rules in force.
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {

@@ -78,3 +78,8 @@ impl std::fmt::Debug for Secret {
         f.write_str("Secret(..)")
     }
 }
+
+/// The hash that a record with this id of its source is kept under.
+pub(crate) fn record_hash(secret: &Secret, record_id: &str) -> Hash128 {
+    secret.hash(Hashed::RecordId, format!("id\0{record_id}").as_bytes())
+}

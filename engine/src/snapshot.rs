@@ -70,7 +70,7 @@ fn corrupt<R: Row>(detail: String) -> ReadError {
 }
 
 impl Snapshot {
-    fn view(&self) -> &View {
+    fn rows(&self) -> &View {
         &self.state.view
     }
 
@@ -90,7 +90,7 @@ impl Snapshot {
         if counters.seq == self.state.counters.seq {
             return Ok(self.clone());
         }
-        let view = Arc::new(self.view().at(counters.seq, counters.horizon()));
+        let view = Arc::new(self.rows().at(counters.seq, counters.horizon()));
         let schema = match view.past(Table::Meta, SCHEMA)? {
             Past::Was(bytes) => {
                 let text: String = decode_value(Table::Meta, SCHEMA, &bytes)
@@ -118,7 +118,7 @@ impl Snapshot {
 
     /// The counters after the last write up to a sequence number.
     fn counters_at(&self, seq: u64) -> ReadResult<Counters> {
-        Ok(self.view().last_up_to::<WriteRow>(seq)?.map(|(_, row)| row.counters).unwrap_or_default())
+        Ok(self.rows().last_up_to::<WriteRow>(seq)?.map(|(_, row)| row.counters).unwrap_or_default())
     }
 
     /// The counters after the last write up to a time. Writes are never earlier
@@ -141,7 +141,7 @@ impl Snapshot {
     fn is_pending(&self, head: &PersonHead) -> ReadResult<bool> {
         match head.component {
             None => Ok(false),
-            Some(component) => Ok(self.view().get::<ComponentRow>(component)?.is_some_and(|row| row.due)),
+            Some(component) => Ok(self.rows().get::<ComponentRow>(component)?.is_some_and(|row| row.due)),
         }
     }
 
@@ -158,11 +158,11 @@ impl Snapshot {
     }
 
     fn head(&self, key: PersonKey) -> ReadResult<Option<PersonHead>> {
-        Ok(self.view().get::<PersonChunk>((key, 0))?.and_then(|chunk| chunk.head))
+        Ok(self.rows().get::<PersonChunk>((key, 0))?.and_then(|chunk| chunk.head))
     }
 
     fn owner(&self, id: IdentifierId) -> ReadResult<Option<OwnerRow>> {
-        self.view().get::<OwnerRow>(id)
+        self.rows().get::<OwnerRow>(id)
     }
 
     /// Whether an identifier's links may conduct: it is neither shared nor denied.
@@ -183,7 +183,7 @@ impl Snapshot {
         if let Some(namespace) = self.state.names.namespace(&identifier.namespace) {
             let hash = self.state.secret.hash(Hashed::Value, value.as_bytes());
             // In an earlier state the dictionary lists what came after it, too.
-            if let Some(row) = self.view().get::<DictionaryRow>((namespace, hash))?
+            if let Some(row) = self.rows().get::<DictionaryRow>((namespace, hash))?
                 && row.id < self.state.counters.identifiers
             {
                 return Ok(Entry::Listed(IdentifierId::new(row.id), value));
@@ -194,7 +194,7 @@ impl Snapshot {
 
     /// A person's chunks after the first.
     fn later_chunks(&self, key: PersonKey) -> impl Iterator<Item = ReadResult<PersonChunk>> + '_ {
-        let mut rows = self.view().scan::<PersonChunk>(KeyBytes::new(&[&key.get().to_be_bytes()]));
+        let mut rows = self.rows().scan::<PersonChunk>(KeyBytes::new(&[&key.get().to_be_bytes()]));
         rows.seek((key, 1));
         rows.map(|row| row.map(|(_, chunk)| chunk))
     }
@@ -212,7 +212,7 @@ fn other_value(id: IdentifierId) -> ReadError {
     corrupt::<DictionaryRow>(format!("the entry for identifier {} names another value", id.get()))
 }
 
-fn member(stored: StoredMember) -> Member {
+pub(crate) fn member(stored: StoredMember) -> Member {
     Member {
         id: IdentifierId::new(stored.id),
         namespace: NamespaceId::new(stored.namespace),
@@ -220,7 +220,7 @@ fn member(stored: StoredMember) -> Member {
     }
 }
 
-fn household_row(key: HouseholdKey, head: &HouseholdHead) -> HouseholdRow {
+pub(crate) fn household_row(key: HouseholdKey, head: &HouseholdHead) -> HouseholdRow {
     HouseholdRow {
         key,
         id: HouseholdId::from_raw(head.id),
@@ -232,7 +232,7 @@ fn household_row(key: HouseholdKey, head: &HouseholdHead) -> HouseholdRow {
 }
 
 /// Evidence as it is told: what records said and what came without one count as one word of their source.
-fn evidence(stored: &[StoredEvidence]) -> Vec<Evidence> {
+pub(crate) fn evidence(stored: &[StoredEvidence]) -> Vec<Evidence> {
     let mut told: Vec<Evidence> = Vec::with_capacity(stored.len());
     for said in stored {
         let evidence = Evidence {
@@ -257,7 +257,7 @@ fn evidence(stored: &[StoredEvidence]) -> Vec<Evidence> {
 }
 
 /// What sources saw as it is told: with records and without one count together.
-fn seen(stored: &[StoredSeen]) -> Vec<Seen> {
+pub(crate) fn seen(stored: &[StoredSeen]) -> Vec<Seen> {
     let mut told: Vec<Seen> = Vec::with_capacity(stored.len());
     for by in stored {
         let (first_seen, last_seen) = (time(by.first), time(by.last));
@@ -299,7 +299,7 @@ impl Read for Snapshot {
             Entry::Nothing(found) => return Ok(found),
         };
         // The hash led here; the value decides.
-        match self.view().get::<IdentifierRow>(id)? {
+        match self.rows().get::<IdentifierRow>(id)? {
             Some(row) if row.value == value => Ok(Found::Known(id)),
             _ => Err(other_value(id)),
         }
@@ -314,14 +314,14 @@ impl Read for Snapshot {
         };
         let owner = self.owner(id)?;
         let Some(key) = owner.and_then(|row| row.person()) else {
-            return match self.view().get::<IdentifierRow>(id)? {
+            return match self.rows().get::<IdentifierRow>(id)? {
                 Some(row) if row.value == value => {
                     Ok(Lookup::Place { identifier: id, household: owner.and_then(|row| row.household()) })
                 }
                 _ => Err(other_value(id)),
             };
         };
-        let Some(PersonChunk { head: Some(head), members: first }) = self.view().get((key, 0))? else {
+        let Some(PersonChunk { head: Some(head), members: first }) = self.rows().get((key, 0))? else {
             return Err(corrupt::<PersonChunk>(format!("person {} is named but does not exist", key.get())));
         };
         let mut members = Vec::with_capacity(head.size as usize);
@@ -338,7 +338,7 @@ impl Read for Snapshot {
     }
 
     fn identifier(&self, id: IdentifierId) -> ReadResult<Option<IdentifierRecord>> {
-        let Some(row) = self.view().get::<IdentifierRow>(id)? else { return Ok(None) };
+        let Some(row) = self.rows().get::<IdentifierRow>(id)? else { return Ok(None) };
         let owner = self.owner(id)?;
         Ok(Some(IdentifierRecord {
             namespace: NamespaceId::new(row.namespace),
@@ -354,7 +354,7 @@ impl Read for Snapshot {
         &self,
         namespace: Option<NamespaceId>,
     ) -> impl Iterator<Item = ReadResult<IdentifierId>> + '_ {
-        self.view().scan::<IdentifierRow>(KeyBytes::new(&[])).filter_map(move |row| match row {
+        self.rows().scan::<IdentifierRow>(KeyBytes::new(&[])).filter_map(move |row| match row {
             Ok((id, row)) if namespace.is_none_or(|wanted| wanted.get() == row.namespace) => Some(Ok(id)),
             Ok(_) => None,
             Err(error) => Some(Err(error)),
@@ -367,7 +367,7 @@ impl Read for Snapshot {
         namespace: Option<NamespaceId>,
     ) -> impl Iterator<Item = ReadResult<LinkRow>> + '_ {
         let (prefix, _) = StoredLink::range(id, namespace);
-        self.view().scan::<StoredLink>(prefix).map(|row| {
+        self.rows().scan::<StoredLink>(prefix).map(|row| {
             let ((_, other_namespace, other), link) = row?;
             Ok(LinkRow {
                 other,
@@ -381,8 +381,8 @@ impl Read for Snapshot {
 
     fn link(&self, a: IdentifierId, b: IdentifierId) -> ReadResult<Option<Link>> {
         let (a, b) = ordered(a, b);
-        let Some(other) = self.view().get::<IdentifierRow>(b)? else { return Ok(None) };
-        let Some(row) = self.view().get::<StoredLink>((a, NamespaceId::new(other.namespace), b))? else {
+        let Some(other) = self.rows().get::<IdentifierRow>(b)? else { return Ok(None) };
+        let Some(row) = self.rows().get::<StoredLink>((a, NamespaceId::new(other.namespace), b))? else {
             return Ok(None);
         };
         let evidence = evidence(&row.evidence);
@@ -396,7 +396,7 @@ impl Read for Snapshot {
     }
 
     fn conducts(&self, from: IdentifierId, link: &LinkRow) -> ReadResult<bool> {
-        let Some(own) = self.view().get::<IdentifierRow>(from)? else { return Ok(false) };
+        let Some(own) = self.rows().get::<IdentifierRow>(from)? else { return Ok(false) };
         let threshold = self.state.rules.threshold(NamespaceId::new(own.namespace), link.other_namespace);
         let said = self.override_on(from, link.other)?.map(|said| said.kind);
         Ok(match said {
@@ -407,7 +407,7 @@ impl Read for Snapshot {
     }
 
     fn overrides(&self, id: IdentifierId) -> impl Iterator<Item = ReadResult<OverrideRow>> + '_ {
-        self.view().scan::<StoredOverride>(KeyBytes::new(&[&id.get().to_be_bytes()])).map(|row| {
+        self.rows().scan::<StoredOverride>(KeyBytes::new(&[&id.get().to_be_bytes()])).map(|row| {
             let ((_, other), said) = row?;
             Ok(OverrideRow { other, said: said.to_model() })
         })
@@ -418,11 +418,11 @@ impl Read for Snapshot {
         if self.state.counters.overrides == 0 {
             return Ok(None);
         }
-        Ok(self.view().get::<StoredOverride>((a, b))?.map(|said| said.to_model()))
+        Ok(self.rows().get::<StoredOverride>((a, b))?.map(|said| said.to_model()))
     }
 
     fn events(&self, from: Seq) -> impl Iterator<Item = ReadResult<Event>> + '_ {
-        let mut rows = self.view().scan::<EventRow>(KeyBytes::new(&[]));
+        let mut rows = self.rows().scan::<EventRow>(KeyBytes::new(&[]));
         rows.seek((from.get(), 0));
         let last = self.seq();
         rows.map(|row| row.map(|(key, row)| row.to_model(key)))
@@ -431,13 +431,13 @@ impl Read for Snapshot {
 
     fn person_events(&self, id: PersonId) -> impl Iterator<Item = ReadResult<Event>> + '_ {
         let last = self.seq().get();
-        self.view()
+        self.rows()
             .scan::<PersonEventRow>(KeyBytes::new(&[&id.get().to_be_bytes()]))
             .take_while(move |row| row.as_ref().map_or(true, |((_, seq, _), _)| *seq <= last))
             .map(|row| {
                 let ((_, seq, index), _) = row?;
                 let missing = || corrupt::<PersonEventRow>(format!("event {index} of write {seq} is gone"));
-                let event = self.view().get::<EventRow>((seq, index))?.ok_or_else(missing)?;
+                let event = self.rows().get::<EventRow>((seq, index))?.ok_or_else(missing)?;
                 Ok(event.to_model((seq, index)))
             })
     }
@@ -453,7 +453,7 @@ impl Read for Snapshot {
     fn person_by_id(&self, id: PersonId) -> ReadResult<Option<PersonRow>> {
         let mut id = id;
         for _ in 0..MAX_ALIASES {
-            match self.view().get::<PersonIdRow>(id)? {
+            match self.rows().get::<PersonIdRow>(id)? {
                 None => return Ok(None),
                 Some(PersonIdRow::Merged(into)) => id = PersonId::from_raw(into),
                 Some(PersonIdRow::Living(key)) => {
@@ -467,7 +467,7 @@ impl Read for Snapshot {
     }
 
     fn persons(&self) -> impl Iterator<Item = ReadResult<PersonRow>> + '_ {
-        self.view().scan::<PersonChunk>(KeyBytes::new(&[])).filter_map(|row| match row {
+        self.rows().scan::<PersonChunk>(KeyBytes::new(&[])).filter_map(|row| match row {
             Ok(((key, _), chunk)) => chunk.head.map(|head| self.person_row(key, &head)),
             Err(error) => Some(Err(error)),
         })
@@ -475,7 +475,7 @@ impl Read for Snapshot {
 
     fn members(&self, key: PersonKey) -> impl Iterator<Item = ReadResult<Member>> + '_ {
         // Most persons fit their first chunk, which is one point read; the rest is a range.
-        let first = self.view().get::<PersonChunk>((key, 0)).transpose();
+        let first = self.rows().get::<PersonChunk>((key, 0)).transpose();
         let more = matches!(&first, Some(Ok(PersonChunk { head: Some(head), .. })) if head.chunks > 1);
         let rest = more.then(|| self.later_chunks(key));
         first.into_iter().chain(rest.into_iter().flatten()).flat_map(|chunk| {
@@ -492,13 +492,13 @@ impl Read for Snapshot {
     }
 
     fn household(&self, key: HouseholdKey) -> ReadResult<Option<HouseholdRow>> {
-        Ok(self.view().get::<HouseholdHead>(key)?.map(|head| household_row(key, &head)))
+        Ok(self.rows().get::<HouseholdHead>(key)?.map(|head| household_row(key, &head)))
     }
 
     fn household_by_id(&self, id: HouseholdId) -> ReadResult<Option<HouseholdRow>> {
         let mut id = id;
         for _ in 0..MAX_ALIASES {
-            match self.view().get::<HouseholdIdRow>(id)? {
+            match self.rows().get::<HouseholdIdRow>(id)? {
                 None | Some(HouseholdIdRow::Dissolved) => return Ok(None),
                 Some(HouseholdIdRow::Merged(into)) => id = HouseholdId::from_raw(into),
                 Some(HouseholdIdRow::Living(key)) => {
@@ -511,23 +511,23 @@ impl Read for Snapshot {
     }
 
     fn households(&self) -> impl Iterator<Item = ReadResult<HouseholdRow>> + '_ {
-        self.view()
+        self.rows()
             .scan::<HouseholdHead>(KeyBytes::new(&[]))
             .map(|row| row.map(|(key, head)| household_row(key, &head)))
     }
 
     fn household_members(&self, key: HouseholdKey) -> impl Iterator<Item = ReadResult<HouseholdMember>> + '_ {
-        self.view()
+        self.rows()
             .scan::<HouseholdMemberRow>(KeyBytes::new(&[&key.get().to_be_bytes()]))
             .map(|row| row.map(|((_, member), _)| member))
     }
 
     fn records(&self, id: IdentifierId) -> impl Iterator<Item = ReadResult<SourceRecord>> + '_ {
-        self.view().scan::<KeyRingRow>(KeyBytes::new(&[&id.get().to_be_bytes()])).map(move |row| {
+        self.rows().scan::<KeyRingRow>(KeyBytes::new(&[&id.get().to_be_bytes()])).map(move |row| {
             let ((_, source, hash), _) = row?;
             let missing =
                 || corrupt::<KeyRingRow>(format!("identifier {} names a record that is gone", id.get()));
-            let record = self.view().get::<RecordRow>((source, hash))?.ok_or_else(missing)?;
+            let record = self.rows().get::<RecordRow>((source, hash))?.ok_or_else(missing)?;
             Ok(source_record(source, record))
         })
     }

@@ -14,12 +14,26 @@ use crate::schema::{Schema, SchemaError};
 use crate::secret::{Hashed, Secret};
 use crate::snapshot::{COUNTERS, NAMES, SCHEMA, STORED_SCHEMA, Snapshot, State};
 use crate::storage::{Access, Database, Place, StorageOptions, View};
-use crate::write::{Batch, Done, Publish, Receipt, WriteError, Writer, stored_names};
+use crate::watch::Watch;
+use crate::write::{
+    Act, ActError, ActReceipt, Authored, Batch, Done, Overlay, Publish, Receipt, Reply,
+    SchemaError as ChangeError, SchemaPlan, WriteError, Writer, check_author, prepare_act, stored_names,
+};
 
 const KEY_FILE: &str = "kinfold.key";
 const DATABASE: &str = "db";
 const LAYOUT: &[u8] = b"layout";
 const KEY_PROOF: &[u8] = b"key_proof";
+/// Where a change of the schema stands that is begun and not finished.
+pub(crate) const INTENT: &[u8] = b"intent";
+
+/// A change of the schema that is begun.
+#[derive(bincode::Encode, bincode::Decode)]
+struct Intent {
+    schema: String,
+    author: String,
+    reason: String,
+}
 
 /// How a store is opened.
 #[derive(Clone, Debug, Default)]
@@ -92,6 +106,16 @@ pub enum OpenError {
     OtherKey {
         /// The key file.
         path: String,
+    },
+    /// A change of the schema that was begun cannot be finished.
+    #[error(
+        "the store in `{path}` was left while its schema was changed, and that cannot be finished: {error}"
+    )]
+    Unfit {
+        /// The directory.
+        path: String,
+        /// Why.
+        error: Box<ChangeError>,
     },
     /// The stored schema does not parse.
     #[error("the stored schema does not parse: {0}")]
@@ -312,13 +336,20 @@ impl Store {
             writer: RwLock::new(None),
             read_only,
         });
+        let store = Self { inner: Arc::clone(&inner) };
         if !read_only {
+            let intent: Option<Intent> = meta(&state.view, INTENT)?;
             let publish = Publisher(Arc::downgrade(&inner));
             let writer = Writer::start(database, state, secret, publish)
                 .map_err(|error| OpenError::Io { path: shown(), error })?;
             *inner.writer.write().unwrap_or_else(PoisonError::into_inner) = Some(writer);
+            if let Some(intent) = intent {
+                store
+                    .carry_out(intent)
+                    .map_err(|error| OpenError::Unfit { path: shown(), error: Box::new(error) })?;
+            }
         }
-        Ok(Self { inner })
+        Ok(store)
     }
 
     /// The directory of the store.
@@ -356,6 +387,147 @@ impl Store {
         match writer.as_ref() {
             Some(writer) => writer.submit(batch, &schema, &self.inner.secret, done),
             None => done(Err(WriteError::Closed)),
+        }
+    }
+
+    /// Does something in somebody's name: an override, or evidence withdrawn.
+    pub fn act(&self, act: &Act, by: Authored) -> Result<ActReceipt, ActError> {
+        let schema = Arc::clone(&self.snapshot().state.schema);
+        let act = prepare_act(act, by, &schema, &self.inner.secret)?;
+        self.work(move |overlay| {
+            let before = overlay.counters.seq;
+            let done = overlay.act(&act)?;
+            Ok(match done {
+                Ok(changed) => {
+                    let events = overlay.events_since(before)?;
+                    Ok(ActReceipt { seq: Seq::new(overlay.counters.seq), changed, events })
+                }
+                Err(refused) => Err(refused),
+            })
+        })
+        .unwrap_or_else(|error| Err(ActError::Write(error)))
+    }
+
+    /// Says what a schema would change in who is who, and writes nothing.
+    pub fn plan_schema(&self, schema: &Schema) -> Result<SchemaPlan, ChangeError> {
+        let state = self.snapshot().state;
+        let read = |error| ChangeError::Write(WriteError::Read(error));
+        let mut overlay = Overlay::new(
+            Arc::clone(&state.view),
+            Arc::clone(&state.schema),
+            (*state.names).clone(),
+            (*state.counters).clone(),
+        );
+        let nobody = Authored { author: String::new(), reason: String::new() };
+        overlay.apply_schema(Arc::new(schema.clone()), &nobody).map_err(read)??;
+        overlay.plan(&state.counters).map_err(read)
+    }
+
+    /// Puts a schema in force and resolves the store again under it, as
+    /// [`Store::plan_schema`] said; returns what changed.
+    ///
+    /// It is one atomic write. What is intended is noted first: a store that
+    /// crashes in the midst of it goes on when it is opened again.
+    pub fn apply_schema(&self, schema: &Schema, by: Authored) -> Result<SchemaPlan, ChangeError> {
+        check_author(&by).map_err(|error| ChangeError::Act(Box::new(error)))?;
+        // Refused before anything is noted.
+        let state = self.snapshot().state;
+        Overlay::new(
+            Arc::clone(&state.view),
+            Arc::clone(&state.schema),
+            (*state.names).clone(),
+            (*state.counters).clone(),
+        )
+        .check_schema(schema)?;
+        let intent = Intent { schema: schema.text().to_owned(), author: by.author, reason: by.reason };
+        let inner = &self.inner;
+        let mut batch = inner.database.batch();
+        if inner.read_only {
+            return Err(ChangeError::Write(WriteError::ReadOnly));
+        }
+        batch
+            .put_meta(INTENT, &intent)
+            .and_then(|()| inner.database.write(batch))
+            .map_err(|error| ChangeError::Write(WriteError::Storage(error)))?;
+        self.carry_out(intent)
+    }
+
+    /// Does what was noted to be done to the schema.
+    fn carry_out(&self, intent: Intent) -> Result<SchemaPlan, ChangeError> {
+        let schema = Schema::parse(&intent.schema, STORED_SCHEMA)?;
+        let by = Authored { author: intent.author, reason: intent.reason };
+        self.work(move |overlay| {
+            let before = overlay.counters.clone();
+            overlay.intent_done = true;
+            Ok(match overlay.apply_schema(Arc::new(schema), &by)? {
+                Ok(()) => Ok(overlay.plan(&before)?),
+                Err(refused) => Err(refused),
+            })
+        })
+        .unwrap_or_else(|error| Err(ChangeError::Write(error)))
+    }
+
+    /// Resolves the whole store again from its links, overrides and schema. Ids
+    /// stay; a store that is whole does not change.
+    pub fn rebuild(&self) -> Result<SchemaPlan, WriteError> {
+        self.work(|overlay| {
+            let before = overlay.counters.clone();
+            overlay.rebuild()?;
+            overlay.plan(&before)
+        })
+    }
+
+    /// Has the writing thread do something, and waits until it is on disk.
+    fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Overlay) -> ReadResult<T> + Send + 'static,
+    ) -> Result<T, WriteError> {
+        if self.inner.read_only {
+            return Err(WriteError::ReadOnly);
+        }
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let taken = {
+            let writer = self.inner.writer.read().unwrap_or_else(PoisonError::into_inner);
+            let Some(writer) = writer.as_ref() else { return Err(WriteError::Closed) };
+            writer.submit_work(move |overlay| {
+                let (answer, applied) = match work(overlay) {
+                    Ok(answer) => (Some(answer), Ok(())),
+                    Err(error) => (None, Err(error)),
+                };
+                let reply: Reply = Box::new(move |committed: Result<(), WriteError>| {
+                    // The receiver is waiting in this very call.
+                    let _ = sender.send(committed.map(|()| answer));
+                });
+                (reply, applied)
+            })
+        };
+        if !taken {
+            return Err(WriteError::Closed);
+        }
+        match receiver.recv() {
+            Ok(Ok(Some(answer))) => Ok(answer),
+            Ok(Err(error)) => Err(error),
+            Ok(Ok(None)) | Err(_) => Err(WriteError::Closed),
+        }
+    }
+
+    /// Follows the changes to who is who from the write `from` on.
+    pub fn watch(&self, from: Seq) -> Watch {
+        Watch::new(self.clone(), from)
+    }
+
+    /// Waits until no links wait for a cut; says whether none do.
+    pub fn wait_resolved(&self, timeout: Duration) -> bool {
+        let deadline = Instant::now() + timeout;
+        loop {
+            let state = self.snapshot().state;
+            if state.counters.due == 0 {
+                return true;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if !self.wait_for(Seq::new(state.counters.seq + 1), left) {
+                return false;
+            }
         }
     }
 

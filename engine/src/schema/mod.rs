@@ -10,6 +10,7 @@ mod parse;
 use std::collections::BTreeMap;
 
 pub use error::{Problem, SchemaError};
+pub(crate) use names::closest as names_closest;
 
 use crate::normalise::{DenyPattern, email_domain, is_built_in_junk, is_only_zeros, listed_junk, trimmed};
 pub use crate::normalise::{EmailRule, Normalised, PhoneRule, Rule};

@@ -38,7 +38,7 @@ pub(super) fn shown(name: &str) -> String {
 }
 
 /// The one of `known` that somebody who wrote `given` most likely meant.
-pub(super) fn closest<'k>(given: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+pub(crate) fn closest<'k>(given: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     // Nobody mistypes a name into one of twice the length; and the distance
     // takes time in the product of the lengths.
     if given.len() > 2 * MAX_NAME_BYTES {

@@ -12,6 +12,7 @@ use self_cell::self_cell;
 
 use crate::codec::{BadValue, Horizon, KeyBytes, Row, Table, encode_value};
 use crate::read::{ReadError, ReadResult};
+use crate::snapshot::SCHEMA;
 
 /// Settings of the storage that a user may want to change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -225,6 +226,21 @@ impl Batch {
         let done = self.put_raw(Table::Meta, key, &value);
         self.value = value;
         done
+    }
+
+    /// Puts a schema in force since a write, and keeps the one before.
+    pub(crate) fn put_schema(&mut self, since: u64, before: &str, schema: &str) -> Result<(), String> {
+        let mut value = Vec::new();
+        encode_value(Table::Meta, SCHEMA, &before.to_owned(), &mut value);
+        self.put_past(Table::Meta, SCHEMA, since, Some(&value))?;
+        self.put_meta(SCHEMA, &schema.to_owned())
+    }
+
+    /// Takes a row of metadata away.
+    pub(crate) fn delete_meta(&mut self, key: &[u8]) -> Result<(), String> {
+        let family = family(&self.db, Table::Meta)?;
+        self.batch.delete_cf(family, key);
+        Ok(())
     }
 
     fn put_raw(&mut self, table: Table, key: &[u8], value: &[u8]) -> Result<(), String> {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hashbrown::{HashMap, HashSet};
 
+use super::changes::HouseholdStep;
 use super::overlay::{Overlay, corrupt};
 use crate::codec::{
     HomeKey, HomeRow, HouseholdHead, HouseholdIdRow, HouseholdMemberRow, IdentifierRow, KeyBytes, LinkRow,
@@ -14,7 +15,7 @@ use crate::read::ReadResult;
 use crate::resolve::{Ancestor, Edge, Limits, household_kind, partition, succeed};
 
 impl Overlay {
-    fn homes_of(&self, person: PersonKey) -> ReadResult<Vec<(HomeKey, HomeRow)>> {
+    pub(crate) fn homes_of(&self, person: PersonKey) -> ReadResult<Vec<(HomeKey, HomeRow)>> {
         let from = (person, IdentifierId::new(0));
         self.homes.range(&self.view, Self::person_prefix(person), from)
     }
@@ -194,14 +195,14 @@ impl Overlay {
         })
     }
 
-    fn household_rows(&self, key: HouseholdKey) -> ReadResult<Vec<HouseholdMember>> {
+    pub(crate) fn household_rows(&self, key: HouseholdKey) -> ReadResult<Vec<HouseholdMember>> {
         let prefix = KeyBytes::new(&[&key.get().to_be_bytes()]);
         let from = (key, HouseholdMember::Person(PersonKey::new(0)));
         let rows = self.household_members.range(&self.view, prefix, from)?;
         Ok(rows.into_iter().map(|((_, member), _)| member).collect())
     }
 
-    fn household_of(&mut self, member: HouseholdMember) -> ReadResult<Option<HouseholdKey>> {
+    pub(crate) fn household_of(&mut self, member: HouseholdMember) -> ReadResult<Option<HouseholdKey>> {
         match member {
             HouseholdMember::Person(person) => Ok(self.read_head(person)?.household.map(HouseholdKey::new)),
             HouseholdMember::Identifier(id) => Ok(self.owner(id)?.and_then(|row| row.household())),
@@ -397,6 +398,8 @@ impl Overlay {
             ancestors.push(Ancestor { id, born: Seq::new(head.born), heir: anchored.or_else(most) });
             heads.push(head);
         }
+        let old_ids: HashMap<HouseholdKey, HouseholdId> =
+            region.households.iter().copied().zip(ancestors.iter().map(|ancestor| ancestor.id)).collect();
         let succession = succeed(&ancestors, parts.len());
         for (at, survivor) in &succession.merged {
             self.household_ids.put(ancestors[*at].id, HouseholdIdRow::Merged(survivor.get()));
@@ -424,13 +427,33 @@ impl Overlay {
             }
             keys.push(key);
         }
+        let mut steps = Vec::new();
         for node in &region.nodes {
             let old = before.get(node).copied();
             let new = part_of.get(node).map(|part| keys[*part]);
             if old != new {
                 self.move_household(*node, old, new)?;
             }
+            let step = HouseholdStep {
+                person: match node {
+                    HouseholdMember::Person(person) => Some(self.read_head(*person)?.person_id()),
+                    HouseholdMember::Identifier(_) => None,
+                },
+                from: old.and_then(|key| old_ids.get(&key).copied()),
+                to: match new {
+                    Some(key) => Some(HouseholdId::from_raw(self.household_head(key)?.id)),
+                    None => None,
+                },
+            };
+            if step.from != step.to {
+                steps.push(step);
+            }
         }
+        // Of one that nobody is in any longer no member tells.
+        for at in &succession.ended {
+            steps.push(HouseholdStep { person: None, from: Some(ancestors[*at].id), to: None });
+        }
+        self.note_households(&steps);
         for key in &region.households {
             if !kept.contains(key) {
                 self.households.delete(*key);

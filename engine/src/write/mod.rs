@@ -7,11 +7,15 @@
 //! synced batch. Applying one by one makes the result, ids included, depend on
 //! the order of observations alone and never on how they were batched.
 
+#[cfg(feature = "store")]
+mod acts;
 mod api;
 #[cfg(feature = "store")]
 mod changes;
 #[cfg(feature = "store")]
 mod households;
+#[cfg(feature = "store")]
+mod links;
 #[cfg(feature = "store")]
 mod observe;
 #[cfg(feature = "store")]
@@ -21,10 +25,19 @@ mod persons;
 #[cfg(feature = "store")]
 mod prepare;
 #[cfg(feature = "store")]
+mod rebuild;
+#[cfg(feature = "store")]
 mod writer;
 
-pub use api::{Batch, MAX_BATCH, Receipt, RejectReason, Rejection, WriteError};
+#[cfg(feature = "store")]
+pub(crate) use acts::{check_author, prepare_act};
+pub use api::{
+    Act, ActError, ActReceipt, Authored, Batch, MAX_BATCH, Receipt, RejectReason, Rejection, SchemaError,
+    SchemaPlan, WriteError,
+};
+#[cfg(feature = "store")]
+pub(crate) use overlay::{Lens, Overlay};
 #[cfg(feature = "store")]
 pub use writer::Done;
 #[cfg(feature = "store")]
-pub(crate) use writer::{Publish, Writer, stored_names};
+pub(crate) use writer::{Publish, Reply, Writer, stored_names};

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use super::links::LinkChange;
 use super::overlay::{Overlay, corrupt};
-use super::persons::Join;
 use super::prepare::{Prepared, PreparedIdentifier};
 use super::{RejectReason, Rejection};
 use crate::codec::{
-    DictionaryRow, HomeRow, IdentifierRow, KeyRingRow, LinkKey, LinkRow, OwnerRow, RecordRow,
-    StoredAttribute, StoredCause, StoredClaim, StoredEvidence, StoredSeen,
+    DictionaryRow, IdentifierRow, KeyRingRow, LinkKey, LinkRow, OwnerRow, RecordRow, StoredAttribute,
+    StoredCause, StoredClaim, StoredEvidence, StoredSeen,
 };
 use crate::model::{CatalogueFull, IdentifierId, KindId, MAX_IDENTIFIERS, NamespaceId, SourceId, combine};
 use crate::read::ReadResult;
@@ -21,17 +21,6 @@ struct Numbered {
     namespaces: Vec<NamespaceId>,
     denied: Vec<NamespaceId>,
     attributes: Vec<u16>,
-}
-
-/// A link as it was before an observation and is after it.
-struct LinkChange {
-    a: IdentifierId,
-    b: IdentifierId,
-    of_a: NamespaceId,
-    of_b: NamespaceId,
-    before: Option<(f64, i64)>,
-    weight: f64,
-    last: i64,
 }
 
 impl Overlay {
@@ -65,7 +54,7 @@ impl Overlay {
             self.record(observation, &numbered, &ids, record_id.clone(), *hash)?;
         }
 
-        self.settle_all(&fresh, &changes)?;
+        self.settle_links(&fresh, &changes)?;
         Ok(Ok(changes.iter().map(|change| (change.a, change.of_b, change.b)).collect()))
     }
 
@@ -272,7 +261,7 @@ impl Overlay {
             let back = self.links.get_mut(&self.view, (b, of_a, a))?.ok_or_else(missing)?;
             (back.weight, back.last) = (weight, last);
         }
-        Ok(LinkChange { a, b, of_a, of_b, before, weight, last })
+        Ok(LinkChange { a, b, of_a, of_b, before, after: Some((weight, last)) })
     }
 
     /// Keeps what a record said, and the way back to it.
@@ -335,98 +324,6 @@ impl Overlay {
             self.key_ring.put((*id, numbered.source, hash), KeyRingRow);
         }
         Ok(())
-    }
-
-    /// Settles persons, then households, after links changed.
-    fn settle_all(&mut self, fresh: &[IdentifierId], changes: &[LinkChange]) -> ReadResult<()> {
-        let threshold = self.rules.person_threshold;
-        let mut unsettled = BTreeSet::new();
-        let personal: Vec<&LinkChange> = changes
-            .iter()
-            .filter(|change| self.rules.is_person(change.of_a) && self.rules.is_person(change.of_b))
-            .filter(|change| change.weight >= threshold)
-            .collect();
-        let is_tied = |change: &LinkChange| change.before.is_some_and(|(weight, _)| weight >= threshold);
-        for change in personal.iter().filter(|change| !is_tied(change)) {
-            for (end, of_other) in [(change.a, change.of_b), (change.b, change.of_a)] {
-                if self.tie(end, of_other)? {
-                    unsettled.insert(end);
-                    for ((_, namespace, other), link) in self.links_of(end, None)? {
-                        if self.rules.is_person(namespace) && link.weight >= threshold {
-                            unsettled.insert(other);
-                            self.set_held(end, other, None)?;
-                        }
-                    }
-                }
-            }
-        }
-        let mut joins = Vec::new();
-        for change in personal {
-            if self.is_shared(change.a)? || self.is_shared(change.b)? {
-                continue;
-            }
-            if !is_tied(change) {
-                joins.push(Join { a: change.a, b: change.b });
-            } else if change.before != Some((change.weight, change.last)) && self.in_cut(change.a)? {
-                unsettled.extend([change.a, change.b]);
-            }
-        }
-        self.settle_persons(fresh, &joins, unsettled)?;
-
-        let threshold = self.rules.household_threshold;
-        for change in changes.iter().filter(|change| change.weight >= threshold) {
-            match (self.rules.is_person(change.of_a), self.rules.is_person(change.of_b)) {
-                (true, true) => {}
-                (false, false) => self.touched.identifiers.extend([change.a, change.b]),
-                (true, false) => self.lives_at(change.a, change.b, change)?,
-                (false, true) => self.lives_at(change.b, change.a, change)?,
-            }
-        }
-        self.settle_households()
-    }
-
-    fn lives_at(&mut self, member: IdentifierId, home: IdentifierId, change: &LinkChange) -> ReadResult<()> {
-        let Some(person) = self.owner(member)?.and_then(|row| row.person()) else {
-            return Err(corrupt::<OwnerRow>(format!("identifier {} is in no person", member.get())));
-        };
-        let offer = HomeRow { weight: change.weight, last: change.last, via: member.get(), held: None };
-        self.offer_home(person, home, offer)
-    }
-
-    /// Whether an identifier's person is a part of a component that was cut.
-    fn in_cut(&mut self, id: IdentifierId) -> ReadResult<bool> {
-        match self.owner(id)?.and_then(|row| row.person()) {
-            Some(person) => Ok(self.read_head(person)?.component.is_some()),
-            None => Ok(false),
-        }
-    }
-
-    /// Counts a link that ties `id` to one more identifier of a namespace, and says whether that makes it shared.
-    fn tie(&mut self, id: IdentifierId, namespace: NamespaceId) -> ReadResult<bool> {
-        let own = self.namespace(id)?;
-        let rules = std::sync::Arc::clone(&self.rules);
-        let Some((_, most)) = rules.of(own).shared_above.iter().find(|(counted, _)| *counted == namespace)
-        else {
-            return Ok(false);
-        };
-        let ties = &mut self.identifier(id)?.ties;
-        let count = match ties.binary_search_by_key(&namespace.get(), |(known, _)| *known) {
-            Ok(at) => {
-                ties[at].1 += 1;
-                ties[at].1
-            }
-            Err(at) => {
-                ties.insert(at, (namespace.get(), 1));
-                1
-            }
-        };
-        if count <= *most || self.is_shared(id)? {
-            return Ok(false);
-        }
-        // A fresh identifier has no owner row yet; it gets one, so that the mark has a place.
-        let owner = self.owner(id)?.unwrap_or(OwnerRow::NEW);
-        self.owners.put(id, OwnerRow { shared: true, ..owner });
-        Ok(true)
     }
 }
 

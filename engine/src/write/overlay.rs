@@ -4,17 +4,17 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use crate::codec::{
     ComponentRow, Counters, DictionaryRow, DueRow, EventRow, HomeRow, Horizon, HouseholdHead, HouseholdIdRow,
-    HouseholdMemberRow, IdentifierRow, KeyBytes, KeyRingRow, LinkRow, Owner, OwnerRow, PersonChunk,
+    HouseholdMemberRow, IdentifierRow, KeyBytes, KeyRingRow, LinkKey, LinkRow, Owner, OwnerRow, PersonChunk,
     PersonEventRow, PersonIdRow, RecordRow, RequestRow, ResidentRow, Row, StoredCause, StoredOverride,
     WriteRow,
 };
-use crate::model::{Catalogue, IdentifierId, NamespaceId, Timestamp};
+use crate::model::{Catalogue, IdentifierId, NamespaceId, SourceId, Timestamp, combine};
 use crate::read::{ReadError, ReadResult};
-use crate::rules::Rules;
+use crate::rules::{Rules, ordered};
 use crate::schema::Schema;
 use crate::storage::{Batch, View};
 
@@ -48,11 +48,19 @@ pub(crate) struct Rows<R: Row> {
     before: BTreeMap<R::Key, Before<R>>,
     /// What earlier writes of the same commit have changed.
     past: Vec<PastRow>,
+    /// Unchanged rows are let go of when there are more than so many.
+    keep: usize,
 }
 
 impl<R: Row> Default for Rows<R> {
     fn default() -> Self {
-        Self { slots: HashMap::new(), changed: BTreeSet::new(), before: BTreeMap::new(), past: Vec::new() }
+        Self {
+            slots: HashMap::new(),
+            changed: BTreeSet::new(),
+            before: BTreeMap::new(),
+            past: Vec::new(),
+            keep: KEPT_ROWS,
+        }
     }
 }
 
@@ -120,8 +128,10 @@ impl<R: Row> Rows<R> {
 
     /// Lets go of unchanged rows, so that long work fits in memory.
     pub(crate) fn forget_unchanged(&mut self) {
-        if self.slots.len() > KEPT_ROWS {
+        if self.slots.len() > self.keep {
             self.slots.retain(|_, slot| slot.changed);
+            // What is changed stays; looking for more to let go of waits until there is as much again.
+            self.keep = KEPT_ROWS.max(2 * self.slots.len());
         }
     }
 
@@ -212,6 +222,8 @@ macro_rules! every_table {
 pub(crate) struct Overlay {
     pub(crate) view: Arc<View>,
     pub(crate) schema: Arc<Schema>,
+    /// The schema of the last commit, where the one in force is another.
+    pub(crate) schema_before: Option<Arc<Schema>>,
     pub(crate) names: Catalogue,
     pub(crate) names_changed: bool,
     pub(crate) rules: Arc<Rules>,
@@ -245,8 +257,59 @@ pub(crate) struct Overlay {
     pub(crate) event_place: (u64, u32),
     /// How many links a raw component may have to be cut within a write.
     pub(crate) inline_limit: usize,
+    /// A change of the schema that was begun is finished, or was refused.
+    pub(crate) intent_done: bool,
+    /// What of the links is left out, where nothing is to be written.
+    pub(crate) lens: Option<Lens>,
     /// The counters after the last write that was noted.
     noted: Counters,
+}
+
+/// What is left out of the links, to see what would be without it; and who is
+/// shared then, which no row says.
+#[derive(Default)]
+pub(crate) struct Lens {
+    pub(crate) without_sources: Vec<u16>,
+    /// The lower identifier first.
+    pub(crate) without_links: HashSet<(IdentifierId, IdentifierId)>,
+    shared: HashMap<IdentifierId, bool>,
+}
+
+impl Lens {
+    /// Whether links are other than those that are stored.
+    pub(crate) fn changes_links(&self) -> bool {
+        !self.without_sources.is_empty() || !self.without_links.is_empty()
+    }
+
+    /// A link as it is without what is left out; `None` where nothing is left of it.
+    fn see(
+        &self,
+        view: &View,
+        key: LinkKey,
+        mut link: LinkRow,
+        own: NamespaceId,
+    ) -> ReadResult<Option<LinkRow>> {
+        let (id, _, other) = key;
+        if self.without_links.contains(&ordered(id, other)) {
+            return Ok(None);
+        }
+        if self.without_sources.is_empty() {
+            return Ok(Some(link));
+        }
+        let mut evidence = if id < other {
+            std::mem::take(&mut link.evidence)
+        } else {
+            view.get::<LinkRow>((other, own, id))?.map(|back| back.evidence).unwrap_or_default()
+        };
+        evidence.retain(|said| !self.without_sources.contains(&said.source));
+        let Some(last) = evidence.iter().map(|said| said.last).max() else { return Ok(None) };
+        link.last = last;
+        link.weight = combine(evidence.iter().map(|said| (SourceId::new(said.source), said.confidence)));
+        if id < other {
+            link.evidence = evidence;
+        }
+        Ok(Some(link))
+    }
 }
 
 /// What the households have to be settled for.
@@ -267,6 +330,7 @@ impl Overlay {
             rules,
             view,
             schema,
+            schema_before: None,
             names,
             names_changed: false,
             noted: counters.clone(),
@@ -295,6 +359,8 @@ impl Overlay {
             touched: Touched::default(),
             cause: StoredCause::Rebuild,
             event_place: (0, 0),
+            intent_done: false,
+            lens: None,
         }
     }
 
@@ -327,6 +393,7 @@ impl Overlay {
     pub(crate) fn settle(&mut self, view: Arc<View>) {
         self.view = view;
         self.names_changed = false;
+        self.schema_before = None;
         every_table!(self, rows => rows.settle());
     }
 
@@ -361,12 +428,33 @@ impl Overlay {
 
     /// Whether links of an identifier may conduct: it is neither shared nor denied.
     pub(crate) fn may_conduct(&mut self, id: IdentifierId) -> ReadResult<bool> {
-        Ok(self.owner(id)?.is_none_or(|row| row.may_conduct()))
+        let Some(row) = self.owner(id)? else { return Ok(true) };
+        if self.lens.is_none() || row.denied {
+            return Ok(row.may_conduct());
+        }
+        let namespace = self.namespace(id)?;
+        if !self.rules.is_person(namespace) {
+            return Ok(row.may_conduct());
+        }
+        Ok(!self.is_shared_as_seen(id, namespace)?)
     }
 
-    /// Whether an identifier is tied to more others than its namespace allows.
-    pub(crate) fn is_shared(&mut self, id: IdentifierId) -> ReadResult<bool> {
-        Ok(self.owner(id)?.is_some_and(|row| row.shared))
+    /// Whether an identifier of person scope is shared by the links that the lens leaves.
+    fn is_shared_as_seen(&mut self, id: IdentifierId, namespace: NamespaceId) -> ReadResult<bool> {
+        if let Some(shared) = self.lens.as_ref().and_then(|lens| lens.shared.get(&id)) {
+            return Ok(*shared);
+        }
+        let rules = Arc::clone(&self.rules);
+        let rule = rules.of(namespace);
+        let mut ties = Vec::with_capacity(rule.shared_above.len());
+        for (counted, _) in &rule.shared_above {
+            ties.push((counted.get(), self.count_ties(id, *counted)?));
+        }
+        let shared = rule.is_shared(&ties);
+        if let Some(lens) = &mut self.lens {
+            lens.shared.insert(id, shared);
+        }
+        Ok(shared)
     }
 
     /// The links of an identifier, or those to one namespace.
@@ -374,9 +462,18 @@ impl Overlay {
         &self,
         id: IdentifierId,
         namespace: Option<NamespaceId>,
-    ) -> ReadResult<Vec<(crate::codec::LinkKey, LinkRow)>> {
+    ) -> ReadResult<Vec<(LinkKey, LinkRow)>> {
         let (prefix, from) = LinkRow::range(id, namespace);
-        self.links.range(&self.view, prefix, from)
+        let rows = self.links.range(&self.view, prefix, from)?;
+        let Some(lens) = self.lens.as_ref().filter(|lens| lens.changes_links()) else { return Ok(rows) };
+        let Some(own) = self.view.get::<IdentifierRow>(id)? else { return Ok(rows) };
+        let mut seen = Vec::with_capacity(rows.len());
+        for (key, link) in rows {
+            if let Some(link) = lens.see(&self.view, key, link, NamespaceId::new(own.namespace))? {
+                seen.push((key, link));
+            }
+        }
+        Ok(seen)
     }
 }
 

@@ -9,7 +9,7 @@ use super::changes::Tally;
 use super::overlay::{Overlay, corrupt};
 use crate::codec::{
     ComponentRow, DueRow, IdentifierRow, KeyBytes, Owner, OwnerRow, PersonChunk, PersonHead, PersonIdRow,
-    StoredHold, StoredMember, time,
+    StoredCause, StoredHold, StoredMember, time,
 };
 use crate::model::{HeldBackBy, IdentifierId, NamespaceId, OverrideKind, PersonId, PersonKey, Seq};
 use crate::read::ReadResult;
@@ -209,7 +209,7 @@ impl Overlay {
         Ok(())
     }
 
-    fn person_exists(&mut self, key: PersonKey) -> ReadResult<bool> {
+    pub(crate) fn person_exists(&mut self, key: PersonKey) -> ReadResult<bool> {
         Ok(self.persons.get(&self.view, (key, 0))?.is_some())
     }
 
@@ -435,10 +435,46 @@ impl Overlay {
             self.due.delete(*id);
         }
         self.counters.due = 0;
-        if let Some(region) = self.explore(&seeds, usize::MAX)? {
-            self.settle_region(&region)?;
+        self.counters.seq += 1;
+        self.cause = StoredCause::BackgroundCut;
+        self.settle_around(&seeds)?;
+        self.settle_households()
+    }
+
+    /// Settles everything around `seeds`, however large, and says what was seen.
+    pub(crate) fn settle_around(&mut self, seeds: &BTreeSet<IdentifierId>) -> ReadResult<Vec<IdentifierId>> {
+        let Some(region) = self.explore(seeds, usize::MAX)? else { return Ok(Vec::new()) };
+        self.settle_region(&region)?;
+        Ok(region.nodes)
+    }
+
+    /// How many identifiers of a namespace are tied to one: they would conduct but for a shared end.
+    pub(crate) fn count_ties(&mut self, id: IdentifierId, namespace: NamespaceId) -> ReadResult<u32> {
+        let threshold = self.rules.person_threshold;
+        if self.owner(id)?.is_some_and(|row| row.denied) || !self.rules.is_person(namespace) {
+            return Ok(self.required_ties(id, namespace)?.len() as u32);
         }
-        Ok(())
+        let said = self.overrides_of(id)?;
+        let mut count = self.required_ties(id, namespace)?.len() as u32;
+        for ((_, _, other), link) in self.links_of(id, Some(namespace))? {
+            if link.weight >= threshold
+                && !said.contains_key(&other)
+                && !self.owner(other)?.is_some_and(|row| row.denied)
+            {
+                count += 1;
+            }
+        }
+        Ok(count)
+    }
+
+    fn required_ties(&mut self, id: IdentifierId, namespace: NamespaceId) -> ReadResult<Vec<IdentifierId>> {
+        let mut required = Vec::new();
+        for (other, kind) in self.overrides_of(id)? {
+            if kind == OverrideKind::Require && self.namespace(other)? == namespace {
+                required.push(other);
+            }
+        }
+        Ok(required)
     }
 
     fn settle_region(&mut self, region: &Region) -> ReadResult<()> {

@@ -5,7 +5,7 @@ use crate::model::{
     AttributeValue, MAX_ATTRIBUTE_BYTES, MAX_ATTRIBUTES, MAX_IDENTIFIERS, MAX_NAME_BYTES, Observation,
 };
 use crate::schema::{Normalised, Schema};
-use crate::secret::{Hashed, Secret};
+use crate::secret::{Hashed, Secret, record_hash};
 
 use super::{RejectReason, Rejection};
 
@@ -35,6 +35,23 @@ pub(crate) struct Prepared {
     pub(crate) record: Option<(Option<String>, Hash128)>,
     /// Ordered by name.
     pub(crate) attributes: Vec<(String, StoredAttribute)>,
+}
+
+impl Prepared {
+    /// Leaves out the identifiers that a schema denies; says how many.
+    pub(crate) fn deny(&mut self, schema: &Schema) -> u32 {
+        let before = self.identifiers.len();
+        let denied = &mut self.denied;
+        self.identifiers.retain(|known| {
+            let is_denied =
+                matches!(schema.normalise(&known.namespace, &known.value), Normalised::Denied { .. });
+            if is_denied {
+                denied.push(known.namespace.clone());
+            }
+            !is_denied
+        });
+        (before - self.identifiers.len()) as u32
+    }
 }
 
 struct Refusal {
@@ -159,7 +176,7 @@ fn check(
 
     let record = match record_id {
         Some(id) => {
-            let hash = secret.hash(Hashed::RecordId, format!("id\0{id}").as_bytes());
+            let hash = record_hash(secret, &id);
             Some((Some(id), hash))
         }
         // Attributes without a record id belong to whom the observation names.

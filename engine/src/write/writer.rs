@@ -1,9 +1,10 @@
 //! The one thread that writes. Requests that wait together share a batch and a sync.
 
 use std::collections::BTreeSet;
-use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use super::overlay::Overlay;
 use super::prepare::{Prepared, prepare};
@@ -21,13 +22,24 @@ const QUEUE: usize = 1_024;
 /// How many observations share a sync at most.
 const GROUP_OBSERVATIONS: usize = 8_192;
 
+/// How long nothing must come in before what waits for a cut is cut.
+const IDLE: Duration = Duration::from_millis(20);
+
 /// What is called with the outcome of a batch, once it is on disk.
 pub type Done = Box<dyn FnOnce(Result<Receipt, WriteError>) + Send>;
 
-struct Request {
-    checked: Checked,
-    done: Done,
+/// What waits for the writing thread.
+enum Request {
+    Batch {
+        checked: Checked,
+        done: Done,
+    },
+    /// Something else that changes the store.
+    Work(Box<dyn FnOnce(&mut Overlay) -> (Reply, Result<(), ReadError>) + Send>),
 }
+
+/// What is called once it is known whether the commit succeeded.
+pub(crate) type Reply = Box<dyn FnOnce(Result<(), WriteError>) + Send>;
 
 /// The writing thread and the way to it.
 pub(crate) struct Writer {
@@ -49,9 +61,10 @@ impl Writer {
         publish: impl Publish,
     ) -> std::io::Result<Self> {
         let (queue, requests) = mpsc::sync_channel(QUEUE);
-        let thread = std::thread::Builder::new()
-            .name("kinfold-writer".to_owned())
-            .spawn(move || Work { database, state, secret, publish, overlay: None }.run(&requests))?;
+        let thread = std::thread::Builder::new().name("kinfold-writer".to_owned()).spawn(move || {
+            Work { database, state, secret, publish, overlay: None, last_cut: None, stuck: false }
+                .run(&requests);
+        })?;
         Ok(Self { queue, thread })
     }
 
@@ -67,15 +80,28 @@ impl Writer {
     }
 
     /// Checks a batch and queues it; blocks while the queue is full.
-    pub(crate) fn submit(&self, batch: Batch, schema: &Schema, secret: &Secret, done: Done) {
+    pub(crate) fn submit(&self, batch: Batch, schema: &Arc<Schema>, secret: &Secret, done: Done) {
         match check(batch, schema, secret) {
             Err(error) => done(Err(error)),
             Ok(checked) => {
-                if let Err(mpsc::SendError(request)) = self.queue.send(Request { checked, done }) {
-                    (request.done)(Err(WriteError::Closed));
+                if let Err(mpsc::SendError(Request::Batch { done, .. })) =
+                    self.queue.send(Request::Batch { checked, done })
+                {
+                    done(Err(WriteError::Closed));
                 }
             }
         }
+    }
+
+    /// Queues `work` on the state of the store; says whether the thread takes it.
+    ///
+    /// The reply that `work` gives is called after the commit. An error means
+    /// that what it had to read is damaged, and nothing of the commit stays.
+    pub(crate) fn submit_work(
+        &self,
+        work: impl FnOnce(&mut Overlay) -> (Reply, Result<(), ReadError>) + Send + 'static,
+    ) -> bool {
+        self.queue.send(Request::Work(Box::new(work))).is_ok()
     }
 }
 
@@ -86,9 +112,11 @@ struct Checked {
     observations: Vec<Prepared>,
     rejected: Vec<Rejection>,
     denied: u32,
+    /// What it was checked against.
+    schema: Arc<Schema>,
 }
 
-fn check(batch: Batch, schema: &Schema, secret: &Secret) -> Result<Checked, WriteError> {
+fn check(batch: Batch, schema: &Arc<Schema>, secret: &Secret) -> Result<Checked, WriteError> {
     if batch.observations.len() > MAX_BATCH {
         return Err(WriteError::TooLarge { given: batch.observations.len() });
     }
@@ -103,7 +131,13 @@ fn check(batch: Batch, schema: &Schema, secret: &Secret) -> Result<Checked, Writ
             Some((id, key, content))
         }
     };
-    let mut checked = Checked { request, observations: Vec::new(), rejected: Vec::new(), denied: 0 };
+    let mut checked = Checked {
+        request,
+        observations: Vec::new(),
+        rejected: Vec::new(),
+        denied: 0,
+        schema: Arc::clone(schema),
+    };
     for (index, observation) in batch.observations.into_iter().enumerate() {
         match prepare(index as u32, observation, schema, secret) {
             Ok(prepared) => {
@@ -122,49 +156,120 @@ struct Work<P> {
     secret: Arc<Secret>,
     publish: P,
     overlay: Option<Overlay>,
+    last_cut: Option<LastCut>,
+    /// The last cut failed; it is not tried again until the store is opened anew.
+    stuck: bool,
 }
 
-/// An outcome that waits for the sync.
-type Outcome = (Done, Result<Receipt, WriteError>);
+/// How long the last cut of what waited took, and when it was made.
+struct LastCut {
+    at: Instant,
+    took: Duration,
+}
 
 impl<P: Publish> Work<P> {
     fn run(mut self, requests: &Receiver<Request>) {
-        while let Ok(first) = requests.recv() {
-            let mut outcomes: Vec<Outcome> = Vec::new();
-            let mut observations = 0;
-            let mut next = Some(first);
-            let mut failed = None;
-            while let Some(request) = next.take() {
-                let Request { checked, done } = request;
-                observations += checked.observations.len();
-                match self.apply(checked) {
-                    Ok(outcome) => outcomes.push((done, outcome)),
-                    Err(error) => {
-                        // What the write had to read is damaged: nothing of the group may stay.
-                        outcomes.push((done, Err(WriteError::Read(error.clone()))));
-                        failed = Some(WriteError::Read(error));
-                        break;
-                    }
-                }
-                if observations < GROUP_OBSERVATIONS {
-                    next = requests.try_recv().ok();
-                }
-            }
-            let committed = match failed {
-                Some(error) => Err(error),
-                None => self.commit(),
+        loop {
+            let next = match self.until_cut() {
+                None => requests.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(wait) => requests.recv_timeout(wait),
             };
-            if let Err(error) = &committed {
-                self.overlay = None;
-                for (done, _) in outcomes {
-                    done(Err(error.clone()));
-                }
-                continue;
+            match next {
+                Ok(first) => self.group(first, requests),
+                Err(RecvTimeoutError::Timeout) => self.cut_due(),
+                Err(RecvTimeoutError::Disconnected) => return,
             }
-            for (done, outcome) in outcomes {
-                done(outcome);
+            if self.is_overdue() {
+                self.cut_due();
             }
         }
+    }
+
+    /// Applies what waits together, commits it in one batch, and replies.
+    fn group(&mut self, first: Request, requests: &Receiver<Request>) {
+        let mut replies: Vec<Reply> = Vec::new();
+        let mut observations = 0;
+        let mut next = Some(first);
+        let mut failed = None;
+        while let Some(request) = next.take() {
+            let (reply, applied) = match request {
+                Request::Batch { checked, done } => {
+                    observations += checked.observations.len();
+                    self.apply_batch(checked, done)
+                }
+                Request::Work(work) => {
+                    let overlay = self.overlay();
+                    overlay.now = Timestamp::now();
+                    let (reply, applied) = work(overlay);
+                    (reply, applied.and_then(|()| self.overlay().end_write()))
+                }
+            };
+            replies.push(reply);
+            if let Err(error) = applied {
+                // What the write had to read is damaged: nothing of the group may stay.
+                failed = Some(WriteError::Read(error));
+                break;
+            }
+            if observations < GROUP_OBSERVATIONS {
+                next = requests.try_recv().ok();
+            }
+        }
+        let committed = match failed {
+            Some(error) => Err(error),
+            None => self.commit(),
+        };
+        if committed.is_err() {
+            self.overlay = None;
+        }
+        for reply in replies {
+            reply(committed.clone());
+        }
+    }
+
+    fn apply_batch(&mut self, checked: Checked, done: Done) -> (Reply, Result<(), ReadError>) {
+        match self.apply(checked) {
+            Ok(outcome) => (Box::new(move |committed| done(committed.and(outcome))), Ok(())),
+            Err(error) => {
+                let told = WriteError::Read(error.clone());
+                (Box::new(move |_| done(Err(told))), Err(error))
+            }
+        }
+    }
+
+    /// How long until what waits for a cut may be cut; `None` where nothing waits.
+    ///
+    /// Cuts take at most a tenth of the time, so that what comes in meanwhile
+    /// shares one.
+    fn until_cut(&self) -> Option<Duration> {
+        if self.state.counters.due == 0 || self.stuck {
+            return None;
+        }
+        let pause = self
+            .last_cut
+            .as_ref()
+            .map_or(Duration::ZERO, |last| (last.took * 9).saturating_sub(last.at.elapsed()));
+        Some(pause.max(IDLE))
+    }
+
+    /// Whether so much waits for a cut that it is made even though more is coming in.
+    fn is_overdue(&self) -> bool {
+        let rested = self.last_cut.as_ref().is_none_or(|last| last.at.elapsed() > last.took * 9);
+        self.state.counters.due as usize > self.state.rules.inline_limit && rested && !self.stuck
+    }
+
+    /// Cuts what waits for it.
+    fn cut_due(&mut self) {
+        let started = Instant::now();
+        let overlay = self.overlay();
+        overlay.now = Timestamp::now();
+        let settled = overlay.settle_due().and_then(|()| overlay.end_write());
+        let committed = settled.map_err(WriteError::Read).and_then(|()| self.commit());
+        if committed.is_err() {
+            // Persons stay as they are and pending; a write that meets the damage reports it.
+            self.overlay = None;
+            self.stuck = true;
+        }
+        self.last_cut = Some(LastCut { at: Instant::now(), took: started.elapsed() });
     }
 
     fn overlay(&mut self) -> &mut Overlay {
@@ -181,7 +286,7 @@ impl<P: Publish> Work<P> {
 
     /// Applies one request to the overlay. The outer error is damage; the inner one refuses the request.
     fn apply(&mut self, checked: Checked) -> Result<Result<Receipt, WriteError>, ReadError> {
-        let Checked { request, observations, mut rejected, denied } = checked;
+        let Checked { request, mut observations, mut rejected, mut denied, schema } = checked;
         let overlay = self.overlay();
         overlay.now = Timestamp::now();
         if let Some((id, key, content)) = &request
@@ -191,6 +296,10 @@ impl<P: Publish> Work<P> {
                 return Ok(Err(WriteError::RequestReused { request_id: id.clone() }));
             }
             return Ok(Ok(replayed(known)));
+        }
+        if !Arc::ptr_eq(&schema, &overlay.schema) {
+            // The schema changed while the batch waited; what it denies now stays out.
+            denied += observations.iter_mut().map(|seen| seen.deny(&overlay.schema)).sum::<u32>();
         }
         let mut accepted = 0;
         let mut links = BTreeSet::new();
@@ -229,6 +338,12 @@ impl<P: Publish> Work<P> {
         let storage = WriteError::Storage;
         overlay.flush(&mut batch).map_err(storage)?;
         batch.put_meta(crate::snapshot::COUNTERS, &overlay.counters).map_err(storage)?;
+        if let Some(before) = &overlay.schema_before {
+            batch.put_schema(overlay.counters.seq, before.text(), overlay.schema.text()).map_err(storage)?;
+        }
+        if std::mem::take(&mut overlay.intent_done) {
+            batch.delete_meta(crate::store::INTENT).map_err(storage)?;
+        }
         if overlay.names_changed {
             batch.put_meta(crate::snapshot::NAMES, &stored_names(&overlay.names)).map_err(storage)?;
         }
