@@ -37,7 +37,7 @@ pub use check::{CheckReport, Problem, check};
 #[cfg(feature = "store")]
 pub use snapshot::{AsOfError, Snapshot};
 #[cfg(feature = "store")]
-pub use storage::StorageOptions;
+pub use storage::{StorageOptions, Work};
 #[cfg(feature = "store")]
 pub use store::{OpenError, OpenOptions, Stats, Store};
 #[cfg(feature = "store")]

@@ -13,7 +13,7 @@ use crate::rules::Rules;
 use crate::schema::{Schema, SchemaError};
 use crate::secret::{Hashed, Secret};
 use crate::snapshot::{COUNTERS, NAMES, SCHEMA, STORED_SCHEMA, Snapshot, State};
-use crate::storage::{Access, Database, Place, StorageOptions, View};
+use crate::storage::{Access, Database, Place, StorageOptions, View, Work};
 use crate::watch::Watch;
 use crate::write::{
     Act, ActError, ActReceipt, Authored, Batch, Done, Overlay, Publish, Receipt, Reply,
@@ -587,6 +587,11 @@ impl Store {
                 .collect(),
             disk_bytes: self.inner.database.disk_bytes(),
         })
+    }
+
+    /// How much has been read and written since the store was opened.
+    pub fn work_done(&self) -> Work {
+        self.inner.database.work()
     }
 
     /// Lets queued writes finish and closes the store for writing. Readers that

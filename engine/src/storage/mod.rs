@@ -1,12 +1,19 @@
 //! The one place that knows RocksDB: opening, column families, batches and snapshots.
+//!
+//! A store that lives in memory has plain ordered maps for tables instead
+//! (`memory`); everything above sees the same batches, views and scans, and the
+//! work done on them is counted ([`Work`]).
+
+mod memory;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBPinnableSlice,
-    DBRawIterator, DBRecoveryMode, DataBlockIndexType, Env, ErrorKind, Options, ReadOptions, Snapshot,
-    WriteBatch, WriteOptions,
+    DBRawIterator, DBRecoveryMode, DataBlockIndexType, ErrorKind, Options, ReadOptions, Snapshot, WriteBatch,
+    WriteOptions,
 };
 use self_cell::self_cell;
 
@@ -60,22 +67,76 @@ pub(crate) enum Place<'p> {
     Memory,
 }
 
+/// How much a store has read and written since it was opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Work {
+    /// Rows looked up by key, found or not.
+    pub point_reads: u64,
+    /// Ranges that were opened, or moved to another place.
+    pub seeks: u64,
+    /// Rows that ranges went over.
+    pub rows_scanned: u64,
+    /// Rows put or deleted.
+    pub rows_written: u64,
+}
+
+impl Work {
+    /// Rows read, by key or in ranges, and ranges opened.
+    pub fn reads(&self) -> u64 {
+        self.point_reads + self.seeks + self.rows_scanned
+    }
+}
+
+impl std::ops::Sub for Work {
+    type Output = Self;
+
+    fn sub(self, before: Self) -> Self {
+        Self {
+            point_reads: self.point_reads - before.point_reads,
+            seeks: self.seeks - before.seeks,
+            rows_scanned: self.rows_scanned - before.rows_scanned,
+            rows_written: self.rows_written - before.rows_written,
+        }
+    }
+}
+
+#[derive(Default)]
+struct Counted {
+    point_reads: AtomicU64,
+    seeks: AtomicU64,
+    rows_scanned: AtomicU64,
+    rows_written: AtomicU64,
+}
+
+fn count(counter: &AtomicU64, by: u64) {
+    // A tally that nothing is decided by.
+    counter.fetch_add(by, Ordering::Relaxed);
+}
+
 /// An open database.
 #[derive(Clone)]
 pub(crate) struct Database {
-    db: Arc<DB>,
+    tables: Tables,
+    counted: Arc<Counted>,
+}
+
+#[derive(Clone)]
+enum Tables {
+    Rocks(Arc<DB>),
+    Memory(Arc<RwLock<Vec<memory::Rows>>>),
 }
 
 impl Database {
     pub(crate) fn open(place: Place<'_>, access: Access, settings: &StorageOptions) -> Result<Self, String> {
-        let mut options = Options::default();
+        let counted = Arc::default();
         let path = match place {
             Place::Directory(path) => path,
             Place::Memory => {
-                options.set_env(&Env::mem_env().map_err(rocksdb::Error::into_string)?);
-                Path::new("/memory")
+                let tables = Table::ALL.iter().map(|_| memory::Rows::default()).collect();
+                return Ok(Self { tables: Tables::Memory(Arc::new(RwLock::new(tables))), counted });
             }
         };
+        let mut options = Options::default();
         options.create_if_missing(access == Access::Create);
         options.create_missing_column_families(access == Access::Create);
         options.set_error_if_exists(access == Access::Create);
@@ -99,59 +160,97 @@ impl Database {
             Access::ReadOnly => DB::open_cf_descriptors_read_only(&options, path, families, false),
             Access::Create | Access::ReadWrite => DB::open_cf_descriptors(&options, path, families),
         };
-        db.map(|db| Self { db: Arc::new(db) }).map_err(rocksdb::Error::into_string)
+        db.map(|db| Self { tables: Tables::Rocks(Arc::new(db)), counted })
+            .map_err(rocksdb::Error::into_string)
     }
 
     /// A consistent state of the database as it is now.
     pub(crate) fn view(&self) -> ReadResult<View> {
-        let frozen = Frozen::try_new(Arc::clone(&self.db), |db| {
-            let families = Table::ALL
-                .iter()
-                .map(|table| {
-                    db.cf_handle(table.name()).ok_or_else(|| ReadError::Corrupt {
-                        table: table.name(),
-                        detail: "the table does not exist".to_owned(),
+        let frozen = match &self.tables {
+            Tables::Memory(tables) => {
+                Frozen::Memory(tables.read().unwrap_or_else(PoisonError::into_inner).clone())
+            }
+            Tables::Rocks(db) => Frozen::Rocks(RocksView::try_new(Arc::clone(db), |db| {
+                let families = Table::ALL
+                    .iter()
+                    .map(|table| {
+                        db.cf_handle(table.name()).ok_or_else(|| ReadError::Corrupt {
+                            table: table.name(),
+                            detail: "the table does not exist".to_owned(),
+                        })
                     })
-                })
-                .collect::<ReadResult<Vec<_>>>()?;
-            Ok(ViewParts { snapshot: db.snapshot(), families })
-        })?;
-        Ok(View { frozen: Arc::new(frozen), then: None })
+                    .collect::<ReadResult<Vec<_>>>()?;
+                Ok::<_, ReadError>(RocksParts { snapshot: db.snapshot(), families })
+            })?),
+        };
+        Ok(View { frozen: Arc::new(frozen), counted: Arc::clone(&self.counted), then: None })
     }
 
     /// Writes a batch and returns when it is on disk.
     pub(crate) fn write(&self, batch: Batch) -> Result<(), String> {
-        let mut options = WriteOptions::default();
-        options.set_sync(true);
-        self.db.write_opt(batch.batch, &options).map_err(rocksdb::Error::into_string)
+        count(&self.counted.rows_written, batch.rows);
+        match (&self.tables, batch.changes) {
+            (Tables::Rocks(db), Changes::Rocks(_, batch)) => {
+                let mut options = WriteOptions::default();
+                options.set_sync(true);
+                db.write_opt(batch, &options).map_err(rocksdb::Error::into_string)
+            }
+            (Tables::Memory(tables), Changes::Memory(changes)) => {
+                let mut tables = tables.write().unwrap_or_else(PoisonError::into_inner);
+                for (table, key, value) in changes {
+                    match value {
+                        Some(value) => tables[table as usize].insert_mut(key, value),
+                        None => {
+                            tables[table as usize].remove_mut(&key);
+                        }
+                    }
+                }
+                Ok(())
+            }
+            _ => Err("the batch was made for another database".to_owned()),
+        }
     }
 
     /// An empty batch for this database.
     pub(crate) fn batch(&self) -> Batch {
-        Batch { db: Arc::clone(&self.db), batch: WriteBatch::default(), value: Vec::new() }
+        let changes = match &self.tables {
+            Tables::Rocks(db) => Changes::Rocks(Arc::clone(db), WriteBatch::default()),
+            Tables::Memory(_) => Changes::Memory(Vec::new()),
+        };
+        Batch { changes, rows: 0, value: Vec::new() }
+    }
+
+    /// What was read and written so far.
+    pub(crate) fn work(&self) -> Work {
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Work {
+            point_reads: get(&self.counted.point_reads),
+            seeks: get(&self.counted.seeks),
+            rows_scanned: get(&self.counted.rows_scanned),
+            rows_written: get(&self.counted.rows_written),
+        }
     }
 
     /// Flushes what is in memory to sorted files and stops background work.
     pub(crate) fn close(&self) -> Result<(), String> {
+        let Tables::Rocks(db) = &self.tables else { return Ok(()) };
         for table in Table::ALL {
-            if let Some(family) = self.db.cf_handle(table.name()) {
-                self.db.flush_cf(family).map_err(rocksdb::Error::into_string)?;
+            if let Some(family) = db.cf_handle(table.name()) {
+                db.flush_cf(family).map_err(rocksdb::Error::into_string)?;
             }
         }
-        self.db.cancel_all_background_work(true);
+        db.cancel_all_background_work(true);
         Ok(())
     }
 
     /// How many bytes the sorted files of all tables take.
     pub(crate) fn disk_bytes(&self) -> u64 {
+        let Tables::Rocks(db) = &self.tables else { return 0 };
         Table::ALL
             .iter()
-            .filter_map(|table| self.db.cf_handle(table.name()))
+            .filter_map(|table| db.cf_handle(table.name()))
             .filter_map(|family| {
-                self.db
-                    .property_int_value_cf(family, rocksdb::properties::TOTAL_SST_FILES_SIZE)
-                    .ok()
-                    .flatten()
+                db.property_int_value_cf(family, rocksdb::properties::TOTAL_SST_FILES_SIZE).ok().flatten()
             })
             .sum()
     }
@@ -186,9 +285,14 @@ fn family(db: &DB, table: Table) -> Result<&ColumnFamily, String> {
 
 /// Rows to be written together or not at all.
 pub(crate) struct Batch {
-    db: Arc<DB>,
-    batch: WriteBatch,
+    changes: Changes,
+    rows: u64,
     value: Vec<u8>,
+}
+
+enum Changes {
+    Rocks(Arc<DB>, WriteBatch),
+    Memory(Vec<(Table, Vec<u8>, Option<Vec<u8>>)>),
 }
 
 impl Batch {
@@ -214,9 +318,7 @@ impl Batch {
     }
 
     pub(crate) fn delete<R: Row>(&mut self, key: R::Key) -> Result<(), String> {
-        let family = family(&self.db, R::TABLE)?;
-        self.batch.delete_cf(family, R::key_bytes(key).as_slice());
-        Ok(())
+        self.delete_raw(R::TABLE, R::key_bytes(key).as_slice())
     }
 
     /// Puts a row of metadata.
@@ -238,38 +340,132 @@ impl Batch {
 
     /// Takes a row of metadata away.
     pub(crate) fn delete_meta(&mut self, key: &[u8]) -> Result<(), String> {
-        let family = family(&self.db, Table::Meta)?;
-        self.batch.delete_cf(family, key);
-        Ok(())
+        self.delete_raw(Table::Meta, key)
     }
 
     fn put_raw(&mut self, table: Table, key: &[u8], value: &[u8]) -> Result<(), String> {
-        let family = family(&self.db, table)?;
-        self.batch.put_cf(family, key, value);
+        self.rows += 1;
+        match &mut self.changes {
+            Changes::Rocks(db, batch) => batch.put_cf(family(db, table)?, key, value),
+            Changes::Memory(changes) => changes.push((table, key.to_vec(), Some(value.to_vec()))),
+        }
+        Ok(())
+    }
+
+    fn delete_raw(&mut self, table: Table, key: &[u8]) -> Result<(), String> {
+        self.rows += 1;
+        match &mut self.changes {
+            Changes::Rocks(db, batch) => batch.delete_cf(family(db, table)?, key),
+            Changes::Memory(changes) => changes.push((table, key.to_vec(), None)),
+        }
         Ok(())
     }
 }
 
 /// A snapshot with the tables' handles.
-struct ViewParts<'db> {
+struct RocksParts<'db> {
     snapshot: Snapshot<'db>,
     families: Vec<&'db ColumnFamily>,
 }
 
 self_cell!(
     /// One consistent state of the database, which it keeps open.
-    struct Frozen {
+    struct RocksView {
         owner: Arc<DB>,
         #[covariant]
-        dependent: ViewParts,
+        dependent: RocksParts,
     }
 );
+
+impl RocksView {
+    fn family(&self, table: Table) -> &ColumnFamily {
+        // `families` holds one handle a table, in the order of the tables' numbers.
+        self.borrow_dependent().families[table as usize]
+    }
+}
+
+enum Frozen {
+    Rocks(RocksView),
+    Memory(Vec<memory::Rows>),
+}
+
+/// A value as it stands in the storage.
+pub(crate) enum Bytes<'v> {
+    Pinned(DBPinnableSlice<'v>),
+    Slice(&'v [u8]),
+}
+
+impl std::ops::Deref for Bytes<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Pinned(bytes) => bytes,
+            Self::Slice(bytes) => bytes,
+        }
+    }
+}
+
+/// A place in a table.
+enum Cursor<'v> {
+    Rocks(DBRawIterator<'v>),
+    Memory(memory::Cursor<'v>),
+}
+
+/// Does the same with whichever cursor it is.
+macro_rules! cursor {
+    ($self:ident, $cursor:ident => $do:expr) => {
+        match $self {
+            Self::Rocks($cursor) => $do,
+            Self::Memory($cursor) => $do,
+        }
+    };
+}
+
+impl Cursor<'_> {
+    fn seek(&mut self, key: &[u8]) {
+        cursor!(self, cursor => cursor.seek(key));
+    }
+
+    fn seek_to_first(&mut self) {
+        cursor!(self, cursor => cursor.seek_to_first());
+    }
+
+    fn seek_for_prev(&mut self, key: &[u8]) {
+        cursor!(self, cursor => cursor.seek_for_prev(key));
+    }
+
+    fn next(&mut self) {
+        cursor!(self, cursor => cursor.next());
+    }
+
+    fn item(&self) -> Option<(&[u8], &[u8])> {
+        cursor!(self, cursor => cursor.item())
+    }
+
+    fn key(&self) -> Option<&[u8]> {
+        self.item().map(|(key, _)| key)
+    }
+
+    fn value(&self) -> Option<&[u8]> {
+        self.item().map(|(_, value)| value)
+    }
+
+    /// Whether the cursor stands nowhere because the rows are at an end, and not because they cannot be read.
+    fn status(&self, table: Table) -> ReadResult<()> {
+        match self {
+            Self::Rocks(cursor) => cursor.status().map_err(|error| read_error(table, error)),
+            Self::Memory(_) => Ok(()),
+        }
+    }
+}
 
 /// One consistent state of the database: as it was when the view was made, or
 /// as it was after an earlier write.
 #[derive(Clone)]
 pub(crate) struct View {
     frozen: Arc<Frozen>,
+    counted: Arc<Counted>,
     then: Option<Then>,
 }
 
@@ -283,16 +479,27 @@ struct Then {
 impl View {
     /// The same state as it was after the write `seq`, when `horizon` bounded what was there.
     pub(crate) fn at(&self, seq: u64, horizon: Horizon) -> Self {
-        Self { frozen: Arc::clone(&self.frozen), then: Some(Then { seq, horizon }) }
+        let (frozen, counted) = (Arc::clone(&self.frozen), Arc::clone(&self.counted));
+        Self { frozen, counted, then: Some(Then { seq, horizon }) }
     }
 
-    fn parts(&self) -> &ViewParts<'_> {
-        self.frozen.borrow_dependent()
-    }
-
-    fn family(&self, table: Table) -> &ColumnFamily {
-        // `families` holds one handle a table, in the order of the tables' numbers.
-        self.parts().families[table as usize]
+    /// A cursor over the rows of a table from `lower` to before `upper`. It stands nowhere yet.
+    fn cursor(&self, table: Table, lower: &[u8], upper: Option<&[u8]>) -> Cursor<'_> {
+        count(&self.counted.seeks, 1);
+        match &*self.frozen {
+            Frozen::Rocks(view) => {
+                let mut options = ReadOptions::default();
+                options.set_iterate_lower_bound(lower);
+                if let Some(upper) = upper {
+                    options.set_iterate_upper_bound(upper);
+                }
+                let family = view.family(table);
+                Cursor::Rocks(view.borrow_dependent().snapshot.raw_iterator_cf_opt(family, options))
+            }
+            Frozen::Memory(tables) => {
+                Cursor::Memory(memory::Cursor::new(&tables[table as usize], lower, upper))
+            }
+        }
     }
 
     /// The row under a key.
@@ -318,8 +525,19 @@ impl View {
     }
 
     /// The value under a key as it is, whatever moment the view is of.
-    pub(crate) fn get_raw(&self, table: Table, key: &[u8]) -> ReadResult<Option<DBPinnableSlice<'_>>> {
-        self.parts().snapshot.get_pinned_cf(self.family(table), key).map_err(|error| read_error(table, error))
+    pub(crate) fn get_raw(&self, table: Table, key: &[u8]) -> ReadResult<Option<Bytes<'_>>> {
+        count(&self.counted.point_reads, 1);
+        match &*self.frozen {
+            Frozen::Rocks(view) => view
+                .borrow_dependent()
+                .snapshot
+                .get_pinned_cf(view.family(table), key)
+                .map(|bytes| bytes.map(Bytes::Pinned))
+                .map_err(|error| read_error(table, error)),
+            Frozen::Memory(tables) => {
+                Ok(tables[table as usize].get(key).map(|value| Bytes::Slice(value.as_slice())))
+            }
+        }
     }
 
     /// What a row was at the moment of the view, if it has changed since.
@@ -328,49 +546,42 @@ impl View {
             return Ok(Past::Unchanged);
         };
         let from = past_key(table, key, then.seq.saturating_add(1));
-        let mut options = ReadOptions::default();
-        options.set_iterate_lower_bound(from.as_slice());
-        options.set_iterate_upper_bound(past_key(table, key, u64::MAX).as_slice());
-        let mut rows = self.parts().snapshot.raw_iterator_cf_opt(self.family(Table::Past), options);
+        let to = past_key(table, key, u64::MAX);
+        let mut rows = self.cursor(Table::Past, from.as_slice(), Some(to.as_slice()));
         rows.seek_to_first();
-        let Some(value) = rows.value() else {
-            return rows.status().map(|()| Past::Unchanged).map_err(|error| read_error(Table::Past, error));
-        };
-        Past::read(value)
+        match rows.value() {
+            Some(value) => Past::read(value),
+            None => rows.status(Table::Past).map(|()| Past::Unchanged),
+        }
     }
 
     /// The last row at or before a key.
     pub(crate) fn last_up_to<R: Row>(&self, key: R::Key) -> ReadResult<Option<(R::Key, R)>> {
-        let mut rows = self.parts().snapshot.raw_iterator_cf(self.family(R::TABLE));
+        let mut rows = self.cursor(R::TABLE, &[], None);
         rows.seek_for_prev(R::key_bytes(key).as_slice());
         match rows.item() {
             Some((key, value)) => read_row::<R>(key, value).map(Some),
-            None => rows.status().map(|()| None).map_err(|error| read_error(R::TABLE, error)),
+            None => rows.status(R::TABLE).map(|()| None),
         }
     }
 
     /// Reads every row of a table, whatever it holds, and counts them.
     pub(crate) fn read_through(&self, table: Table) -> ReadResult<u64> {
-        let mut rows = self.parts().snapshot.raw_iterator_cf(self.family(table));
+        let mut rows = self.cursor(table, &[], None);
         rows.seek_to_first();
         let mut count = 0;
-        while rows.valid() {
+        while rows.item().is_some() {
             count += 1;
             rows.next();
         }
-        rows.status().map_err(|error| read_error(table, error))?;
+        rows.status(table)?;
         Ok(count)
     }
 
     /// The rows whose keys begin with `prefix`, ascending.
     pub(crate) fn scan<R: Row>(&self, prefix: KeyBytes) -> Scan<'_, R> {
         let range = |table: Table, prefix: &[u8]| {
-            let mut options = ReadOptions::default();
-            options.set_iterate_lower_bound(prefix);
-            if let Some(end) = after_prefix(prefix) {
-                options.set_iterate_upper_bound(end);
-            }
-            let mut rows = self.parts().snapshot.raw_iterator_cf_opt(self.family(table), options);
+            let mut rows = self.cursor(table, prefix, after_prefix(prefix).as_deref());
             rows.seek_to_first();
             rows
         };
@@ -378,7 +589,8 @@ impl View {
             let prefix = KeyBytes::new(&[&[R::TABLE as u8], prefix.as_slice()]);
             (range(Table::Past, prefix.as_slice()), then)
         });
-        Scan { rows: range(R::TABLE, prefix.as_slice()), past, done: false, row: std::marker::PhantomData }
+        let rows = range(R::TABLE, prefix.as_slice());
+        Scan { rows, past, counted: &self.counted, done: false, row: std::marker::PhantomData }
     }
 }
 
@@ -418,9 +630,10 @@ fn after_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
 /// Rows of one table, ascending by key; one at a time. The iterators stand on
 /// what comes next.
 pub(crate) struct Scan<'v, R> {
-    rows: DBRawIterator<'v>,
+    rows: Cursor<'v>,
     /// For an earlier moment: the rows that have changed since.
-    past: Option<(DBRawIterator<'v>, Then)>,
+    past: Option<(Cursor<'v>, Then)>,
+    counted: &'v Counted,
     done: bool,
     row: std::marker::PhantomData<R>,
 }
@@ -436,6 +649,7 @@ impl<R: Row> Scan<'_, R> {
     /// Goes on at the first row at or after `key`.
     pub(crate) fn seek(&mut self, key: R::Key) {
         let key = R::key_bytes(key);
+        count(&self.counted.seeks, 1);
         self.rows.seek(key.as_slice());
         if let Some((past, _)) = &mut self.past {
             past.seek(past_key(R::TABLE, key.as_slice(), 0).as_slice());
@@ -446,7 +660,7 @@ impl<R: Row> Scan<'_, R> {
     /// The next row as it is now.
     fn next_now(&mut self) -> ReadResult<Option<(R::Key, R)>> {
         let Some((key, value)) = self.rows.item() else {
-            return self.rows.status().map(|()| None).map_err(|error| read_error(R::TABLE, error));
+            return self.rows.status(R::TABLE).map(|()| None);
         };
         let row = read_row::<R>(key, value);
         self.rows.next();
@@ -461,7 +675,7 @@ impl<R: Row> Scan<'_, R> {
             key.get(1..key.len().saturating_sub(8)).unwrap_or_default().to_vec()
         });
         if changed.is_none() {
-            past.status().map_err(|error| read_error(Table::Past, error))?;
+            past.status(Table::Past)?;
         }
         let now = self.rows.key();
         let Some(key) = changed.filter(|changed| now.is_none_or(|now| changed.as_slice() <= now)) else {
@@ -471,7 +685,7 @@ impl<R: Row> Scan<'_, R> {
                 .map(|(key, row)| (!R::is_after(key, &then.horizon)).then_some((key, row))));
         };
         past.seek(past_key(R::TABLE, &key, then.seq.saturating_add(1)).as_slice());
-        let is_its = |past: &DBRawIterator<'_>| {
+        let is_its = |past: &Cursor<'_>| {
             past.key().is_some_and(|at| {
                 at.len() == key.len() + 9 && at[0] == R::TABLE as u8 && at[1..].starts_with(&key)
             })
@@ -500,6 +714,7 @@ impl<R: Row> Iterator for Scan<'_, R> {
 
     fn next(&mut self) -> Option<Self::Item> {
         while !self.done {
+            count(&self.counted.rows_scanned, 1);
             let next =
                 if self.past.is_some() { self.next_then() } else { self.next_now().map(|row| row.map(Some)) };
             match next {
@@ -508,7 +723,7 @@ impl<R: Row> Iterator for Scan<'_, R> {
                 Ok(None) => self.done = true,
                 Err(error) => {
                     // A row that does not decode is passed over; an iterator that failed stays where it is.
-                    self.done = self.rows.status().is_err();
+                    self.done = self.rows.status(R::TABLE).is_err();
                     return Some(Err(error));
                 }
             }
