@@ -7,3 +7,7 @@ pub mod data;
 pub mod observed;
 pub mod oracle;
 pub mod server;
+pub mod work;
+
+/// What a step of a test gives, or why it could not be made.
+pub type TestResult<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;

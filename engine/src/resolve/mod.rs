@@ -100,9 +100,12 @@ impl Counts {
     }
 
     pub(crate) fn add_all(&mut self, other: &Self) {
+        let total = self.total + other.total;
         for (kind, count) in &other.by_kind {
             self.add(*kind, *count);
         }
+        // Not every kind has to be counted by itself.
+        self.total = total;
     }
 }
 
@@ -178,6 +181,7 @@ pub(crate) fn partition<E>(
         let ranks = order_ties(&contested)?;
         let mut order: Vec<(usize, u32)> = contested.into_iter().zip(ranks).collect();
         order.sort_unstable_by(|x, y| by_strength(&edges[x.0], &edges[y.0]).then(x.1.cmp(&y.1)));
+        let order: Vec<usize> = order.into_iter().map(|(at, _)| at).collect();
         cut(kinds, edges, &order, limits, forbidden, &mut sets, &mut partition.held);
     }
 
@@ -195,30 +199,41 @@ pub(crate) fn partition<E>(
     Ok(partition)
 }
 
-/// The stronger edge first.
-fn by_strength(x: &Edge, y: &Edge) -> Ordering {
+/// The stronger edge first; what comes after among equals is for the caller to say.
+pub(crate) fn by_strength(x: &Edge, y: &Edge) -> Ordering {
     let later = || y.last_seen.cmp(&x.last_seen);
     y.required.cmp(&x.required).then_with(|| y.weight.total_cmp(&x.weight)).then_with(later)
 }
 
-fn cut(
+/// Takes edges in `order`, strongest first, and joins in `sets` what may be
+/// joined; `held` says for each edge of the others what stands in its way.
+///
+/// O(k α(n)) for k edges, times the number of kinds that have a limit.
+pub(crate) fn cut(
     kinds: &[u16],
     edges: &[Edge],
-    order: &[(usize, u32)],
+    order: &[usize],
     limits: &Limits,
     forbidden: &[(usize, usize)],
     sets: &mut UnionFind<usize>,
     held: &mut [Option<HeldBackBy>],
 ) {
-    let mut counts: Vec<Counts> =
-        kinds.iter().map(|kind| Counts { total: 1, by_kind: vec![(*kind, 1)] }).collect();
+    // Only kinds with a limit are counted.
+    let is_limited = |kind: u16| limits.by_kind.iter().any(|(limited, ..)| *limited == kind);
+    let mut counts: Vec<Counts> = kinds
+        .iter()
+        .map(|kind| Counts {
+            total: 1,
+            by_kind: if is_limited(*kind) { vec![(*kind, 1)] } else { Vec::new() },
+        })
+        .collect();
     // For each set's root, the nodes that its members may not join.
     let mut foes: Vec<Vec<usize>> = vec![Vec::new(); kinds.len()];
     for (a, b) in forbidden {
         foes[*a].push(*b);
         foes[*b].push(*a);
     }
-    for (at, _) in order {
+    for at in order {
         let (a, b) = (sets.find_mut(edges[*at].a), sets.find_mut(edges[*at].b));
         if a == b {
             continue;

@@ -188,7 +188,7 @@ impl Overlay {
     fn shown(&mut self, id: IdentifierId) -> ReadResult<Identifier> {
         let namespace = self.namespace(id)?;
         let name = self.names.namespace_name(namespace).to_owned();
-        Ok(Identifier::new(name, self.identifier(id)?.value.clone()))
+        Ok(Identifier::new(name, self.identifier_value(id)?))
     }
 
     /// What is required to be one person with `start`, with the way to each.
@@ -349,7 +349,7 @@ impl Overlay {
             let (of_a, of_b) = (self.namespace(a)?, self.namespace(b)?);
             self.retie((a, of_a), (b, of_b), is, &mut seeds)?;
         }
-        self.settle_persons(&[], &[], seeds)?;
+        self.settle_persons(&[], &[], &[], seeds)?;
         self.settle_households()
     }
 

@@ -54,7 +54,7 @@ impl Overlay {
             }
             tied.push((*change, said, was, is));
         }
-        let mut joins = Vec::new();
+        let (mut joins, mut changed) = (Vec::new(), Vec::new());
         for (change, said, was, is) in tied {
             let required = said == Some(OverrideKind::Require);
             let conducts = required || (self.may_conduct(change.a)? && self.may_conduct(change.b)?);
@@ -62,12 +62,12 @@ impl Overlay {
                 (false, true) if conducts => joins.push(Join { a: change.a, b: change.b }),
                 (true, false) => seeds.extend([change.a, change.b]),
                 (true, true) if conducts && change.before != change.after && self.in_cut(change.a)? => {
-                    seeds.extend([change.a, change.b]);
+                    changed.push((change.a, change.b));
                 }
                 _ => {}
             }
         }
-        self.settle_persons(fresh, &joins, seeds)?;
+        self.settle_persons(fresh, &joins, &changed, seeds)?;
 
         let threshold = self.rules.household_threshold;
         for change in changes {

@@ -13,6 +13,8 @@ mod api;
 #[cfg(feature = "store")]
 mod changes;
 #[cfg(feature = "store")]
+mod cuts;
+#[cfg(feature = "store")]
 mod households;
 #[cfg(feature = "store")]
 mod links;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 
+use super::cuts::Cuts;
 use crate::codec::{
     ComponentRow, Counters, DictionaryRow, DueRow, EventRow, HomeRow, Horizon, HouseholdHead, HouseholdIdRow,
     HouseholdMemberRow, IdentifierRow, KeyBytes, KeyRingRow, LinkKey, LinkRow, Owner, OwnerRow, PersonChunk,
@@ -257,6 +258,8 @@ pub(crate) struct Overlay {
     pub(crate) event_place: (u64, u32),
     /// How many links a raw component may have to be cut within a write.
     pub(crate) inline_limit: usize,
+    /// Components that a limit cuts, at hand for the next write.
+    pub(crate) cuts: Cuts,
     /// A change of the schema that was begun is finished, or was refused.
     pub(crate) intent_done: bool,
     /// What of the links is left out, where nothing is to be written.
@@ -359,6 +362,7 @@ impl Overlay {
             touched: Touched::default(),
             cause: StoredCause::Rebuild,
             event_place: (0, 0),
+            cuts: Cuts::default(),
             intent_done: false,
             lens: None,
         }
@@ -402,6 +406,13 @@ impl Overlay {
         let missing =
             || corrupt::<IdentifierRow>(format!("identifier {} is named but does not exist", id.get()));
         self.identifiers.get_mut(&self.view, id)?.ok_or_else(missing)
+    }
+
+    /// The value of an identifier that a row names.
+    pub(crate) fn identifier_value(&mut self, id: IdentifierId) -> ReadResult<String> {
+        let missing =
+            || corrupt::<IdentifierRow>(format!("identifier {} is named but does not exist", id.get()));
+        Ok(self.identifiers.get(&self.view, id)?.ok_or_else(missing)?.value.clone())
     }
 
     /// The namespace of an identifier that a row names.

@@ -216,17 +216,19 @@ impl Overlay {
     /// Settles persons after an observation.
     ///
     /// `fresh` are person-scope identifiers that it made, `joins` the links that
-    /// conduct since, and `unsettled` identifiers whose raw components have to
-    /// be looked at whole: an end of a link that changed inside a component that
-    /// was cut, or what a newly shared identifier was tied to.
+    /// conduct since, `changed` those inside components that are cut which
+    /// conduct as before and weigh otherwise, and `unsettled` identifiers whose
+    /// raw components have to be looked at whole: ends of what conducts no
+    /// longer, or what a newly shared identifier was tied to.
     pub(crate) fn settle_persons(
         &mut self,
         fresh: &[IdentifierId],
         joins: &[Join],
+        changed: &[(IdentifierId, IdentifierId)],
         unsettled: BTreeSet<IdentifierId>,
     ) -> ReadResult<()> {
         let mut seeds = unsettled;
-        if seeds.is_empty() {
+        if seeds.is_empty() && changed.is_empty() {
             let unions = self.plan_unions(fresh, joins)?;
             if unions.iter().all(|union| union.plain) {
                 for union in unions {
@@ -235,6 +237,10 @@ impl Overlay {
                 return Ok(());
             }
         }
+        if seeds.is_empty() && self.settle_in_cut(fresh, joins, changed)? {
+            return Ok(());
+        }
+        seeds.extend(changed.iter().flat_map(|(a, b)| [*a, *b]));
         seeds.extend(fresh);
         seeds.extend(joins.iter().flat_map(|join| [join.a, join.b]));
         self.resettle(seeds)
@@ -401,6 +407,7 @@ impl Overlay {
         for person in persons {
             match self.read_head(person)?.component {
                 Some(component) => {
+                    self.cuts.forget(component);
                     let known = self.components.get(&self.view, component)?.copied();
                     let links = known.map_or(links, |row| row.links.max(links));
                     if known != Some(ComponentRow { links, due: true }) {
@@ -499,7 +506,17 @@ impl Overlay {
         let parts: Vec<Vec<IdentifierId>> =
             parted.parts.iter().map(|part| part.iter().map(|node| region.nodes[*node]).collect()).collect();
         let components = self.name_components(region, &parted)?;
-        self.assign(&region.persons, &parts, &components)
+        self.assign(&region.persons, &parts, &components)?;
+        match components.first() {
+            Some(Some(number))
+                if parted.cut_edges.len() == 1
+                    && region.edges.len() <= self.inline_limit
+                    && components.iter().all(|component| component.is_some()) =>
+            {
+                self.keep_cut(*number, region, &kinds, &parted.held)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Gives every raw component that is cut its number: the least that a person
@@ -508,6 +525,9 @@ impl Overlay {
         let mut had: BTreeSet<u64> = BTreeSet::new();
         for person in &region.persons {
             had.extend(self.read_head(*person)?.component);
+        }
+        for component in &had {
+            self.cuts.forget(*component);
         }
         let mut numbers: Vec<Option<u64>> = vec![None; parted.cut_edges.len()];
         for (part, cut) in parted.parts.iter().zip(&parted.cut) {
@@ -657,7 +677,7 @@ impl Overlay {
     /// Gives `parts`, which are made of the members of `before` and fresh
     /// identifiers, their persons; `components` says which raw component each
     /// is a part of, where a limit cuts that.
-    fn assign(
+    pub(super) fn assign(
         &mut self,
         before: &[PersonKey],
         parts: &[Vec<IdentifierId>],
@@ -893,11 +913,11 @@ struct Union {
 
 /// What resolution has to see.
 #[derive(Default)]
-struct Region {
-    nodes: Vec<IdentifierId>,
-    edges: Vec<Edge>,
+pub(super) struct Region {
+    pub(super) nodes: Vec<IdentifierId>,
+    pub(super) edges: Vec<Edge>,
     /// Pairs of nodes that may not be one person.
-    forbidden: Vec<(usize, usize)>,
+    pub(super) forbidden: Vec<(usize, usize)>,
     /// Links that were held back and do not conduct any longer.
     slack: Vec<(IdentifierId, IdentifierId)>,
     persons: Vec<PersonKey>,
