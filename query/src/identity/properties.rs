@@ -15,7 +15,6 @@ use super::{IDENTIFIER, IDENTIFIES, IdentityGraph, LABELS, LINKED, PERSON, TYPES
 use crate::ast::VerbKind;
 use crate::graph::{NodeId, RelId, Vocabulary};
 use crate::value::{Map, Value};
-use crate::verbs;
 
 const OF_IDENTIFIER: [&str; 7] = ["id", "namespace", "value", "first_seen", "last_seen", "degree", "shared"];
 const OF_PERSON: [&str; 3] = ["id", "size", "created_at"];
@@ -44,7 +43,7 @@ pub(super) fn vocabulary(read: &impl Read) -> Vocabulary {
         types: owned(&TYPES),
         node_properties: properties.into_iter().collect(),
         relationship_properties: OF_LINK.into_iter().chain(["since"]).map(str::to_owned).collect(),
-        procedures: VerbKind::ALL.into_iter().map(|kind| verbs::procedure_name(kind).to_owned()).collect(),
+        procedures: VerbKind::ALL.into_iter().map(|kind| kind.procedure().to_owned()).collect(),
     }
 }
 

@@ -9,7 +9,7 @@ use kinfold_engine::read::Read;
 use kinfold_proto::v1;
 use kinfold_proto::v1::query_response::Part;
 use kinfold_proto::v1::query_service_server::QueryService;
-use kinfold_query::{Limits, Options, Params, prepare};
+use kinfold_query::{Limits, Options, Params, Parsed};
 use prost::Message;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep};
@@ -104,7 +104,9 @@ struct Work {
 
 impl Work {
     fn run(self) -> Result<(), CallError> {
-        let prepared = prepare(&self.text, &self.read, self.parameters, self.options)?;
+        let parsed = Parsed::new(&self.text, self.parameters, self.options)?;
+        parsed.as_it_is()?;
+        let prepared = parsed.prepare(&self.read)?;
         let names = prepared.columns().to_vec();
         send(&self.out, Part::Columns(v1::QueryColumns { names, sequence: self.read.seq().get() }))?;
         let mut rows = prepared.run();
