@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use kinfold_engine::read::{Read, ViewOptions};
 
-use crate::ast::{Body, Mode, Span, Statement, Verb};
+use crate::ast::{Body, Mode, OptionKind, Span, Statement, Verb};
 use crate::bind;
 use crate::error::{Fault, Outcome, QueryError};
 use crate::exec::{Context, Row, Running};
@@ -111,7 +111,8 @@ impl Parsed {
     /// The view of a store that the statement is asked of.
     ///
     /// `now` is the store as it is: a source, an identifier or a link that it
-    /// does not have cannot be left out, and the error says which.
+    /// does not have cannot be left out, and a write that it has not made yet is
+    /// no moment to ask of; the error says which.
     pub fn view(&self, now: &impl Read) -> Result<ViewOptions, QueryError> {
         match view::check(&self.statement.options, &self.params, now) {
             Ok(()) => Ok(self.view.clone()),
@@ -119,9 +120,14 @@ impl Parsed {
         }
     }
 
-    /// Fails if the statement is asked of any view but the plain one.
-    pub fn as_it_is(&self) -> Result<(), QueryError> {
-        match self.statement.options.first() {
+    /// Fails if the statement asks who would be who under another threshold,
+    /// without a source or without a link: for callers that have no such reader.
+    pub fn not_hypothetical(&self) -> Result<(), QueryError> {
+        self.refuse(|option| !matches!(option, OptionKind::AsOf(_)))
+    }
+
+    fn refuse(&self, which: impl Fn(&OptionKind) -> bool) -> Result<(), QueryError> {
+        match self.statement.options.iter().find(|option| which(&option.kind)) {
             Some(option) => {
                 let what = format!("the option `{}`", option.kind.words());
                 Err(Fault::unsupported(option.span, &what).locate(&self.text))
@@ -184,7 +190,7 @@ pub fn prepare_on<'r>(
     options: Options,
 ) -> Result<Prepared<'r>, QueryError> {
     let parsed = Parsed::new(text, params, options)?;
-    parsed.as_it_is()?;
+    parsed.refuse(|_| true)?;
     parsed.prepared(graph, |verb, _| {
         Err(Fault::unsupported(verb.span, "a verb on a graph that is no identity store"))
     })

@@ -60,7 +60,16 @@ pub(crate) fn check(options: &[ViewOption], params: &Params, now: &impl Read) ->
                     return Err(Fault::runtime("not-found", option.span, message));
                 }
             }
-            OptionKind::AsOf(_) | OptionKind::Threshold(_) | OptionKind::ForPurpose(_) => {}
+            OptionKind::AsOf(time) => {
+                if let AsOf::Seq(asked) = moment(time, params)?
+                    && asked > now.seq()
+                {
+                    let message =
+                        format!("the store is at sequence number {}, and {asked} lies ahead", now.seq());
+                    return Err(Fault::binding("out-of-range", time.span, message));
+                }
+            }
+            OptionKind::Threshold(_) | OptionKind::ForPurpose(_) => {}
         }
     }
     Ok(())

@@ -7,9 +7,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use kinfold_engine::model::{
-    AttributeValue, Catalogue, Evidence, HeldBackBy, HouseholdId, HouseholdKey, HouseholdMember,
-    HouseholdRow, Identifier, IdentifierId, IdentifierRecord, Link, LinkRow, Member, NamespaceId, PersonId,
-    PersonKey, PersonRow, Seen, Seq, SourceRecord, Timestamp,
+    AttributeValue, Catalogue, Event, Evidence, HeldBackBy, HouseholdId, HouseholdKey, HouseholdMember,
+    HouseholdRow, Identifier, IdentifierId, IdentifierRecord, Link, LinkRow, Member, NamespaceId, Override,
+    OverrideRow, PersonId, PersonKey, PersonRow, Seen, Seq, SourceRecord, Timestamp,
 };
 use kinfold_engine::normalise::Normalised;
 use kinfold_engine::read::{AsOf, Found, Read, ReadResult, ViewOptions};
@@ -145,6 +145,7 @@ impl Store {
             created_at: time("2026-01-01"),
             size: members.len() as u32,
             household: self.household.0.contains(&at).then(|| HouseholdKey::new(0)),
+            resolution_pending: false,
         }
     }
 
@@ -172,8 +173,30 @@ impl Store {
 }
 
 impl Read for Store {
+    type Now = Self;
+
+    fn now(&self) -> &Self {
+        self
+    }
+
     fn seq(&self) -> Seq {
-        Seq::new(1)
+        Seq::new(40)
+    }
+
+    fn overrides(&self, _: IdentifierId) -> impl Iterator<Item = ReadResult<OverrideRow>> + '_ {
+        std::iter::empty()
+    }
+
+    fn override_on(&self, _: IdentifierId, _: IdentifierId) -> ReadResult<Option<Override>> {
+        Ok(None)
+    }
+
+    fn events(&self, _: Seq) -> impl Iterator<Item = ReadResult<Event>> + '_ {
+        std::iter::empty()
+    }
+
+    fn person_events(&self, _: PersonId) -> impl Iterator<Item = ReadResult<Event>> + '_ {
+        std::iter::empty()
     }
 
     fn schema(&self) -> &Schema {
@@ -212,6 +235,7 @@ impl Read for Store {
                 last_seen: time("2026-01-05"),
             }],
             degree: self.links.keys().filter(|(a, b)| *a == at || *b == at).count() as u32,
+            denied: false,
             shared: false,
         }))
     }
@@ -605,6 +629,7 @@ fn options_that_make_no_sense_are_refused_where_they_stand() {
         ("AS OF 'yesterday' RETURN 1", "invalid-time", 7, "`yesterday` is no time: expected RFC 3339"),
         ("AS OF '2026-13-01' RETURN 1", "invalid-time", 7, "no time"),
         ("AS OF -1 RETURN 1", "out-of-range", 7, "no sequence number"),
+        ("AS OF 41 RETURN 1", "out-of-range", 7, "the store is at sequence number 40, and 41 lies ahead"),
         ("AS OF 1.5 RETURN 1", "wrong-type", 7, "not a float"),
         ("THRESHOLD 5 AS OF $list RETURN 1", "out-of-range", 11, "above 0 and at most 1, not 5"),
         ("AS OF $list RETURN 1", "wrong-type", 7, "`$list` is a list"),

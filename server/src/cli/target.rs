@@ -19,6 +19,7 @@ use super::args::{LimitArgs, TargetArgs};
 use super::failure::Failure;
 use super::output::{Answer, Figures};
 use crate::client::Client;
+use crate::view;
 
 /// What one query may take; what is not set is the store's or the server's own to say.
 #[derive(Clone, Copy, Debug, Default)]
@@ -218,15 +219,14 @@ impl LocalStore {
         interrupt: &Interrupt,
         answer: &mut dyn Answer,
     ) -> Result<(), Failure> {
-        let snapshot = self.store.snapshot();
         let options = Options {
             limits: question.limits.apply(Limits::default()),
             cancel: Some(Arc::clone(&interrupt.flag)),
             ..Options::default()
         };
         let parsed = Parsed::new(question.text, question.params.clone(), options)?;
-        parsed.as_it_is()?;
-        let prepared = parsed.prepare(&snapshot)?;
+        let read = view::reader::<Failure>(&parsed, self.store.snapshot())?;
+        let prepared = parsed.prepare(&read)?;
         answer.columns(prepared.columns())?;
         for row in prepared.run() {
             answer.row(&row?)?;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use kinfold_engine::AsOfError;
 use kinfold_engine::model::{Identifier, Seq};
 use kinfold_engine::read::ReadError;
 use kinfold_engine::write::WriteError;
@@ -83,6 +84,17 @@ pub(crate) enum CallError {
     /// A bug of ours.
     #[error("the server failed on this call and has logged why; the store is unharmed")]
     Internal(String),
+}
+
+impl From<AsOfError> for CallError {
+    fn from(error: AsOfError) -> Self {
+        match error {
+            AsOfError::Read(error) => error.into(),
+            AsOfError::Ahead { .. } => {
+                FieldError::new("text", FieldFault::OutOfRange, error.to_string()).into()
+            }
+        }
+    }
 }
 
 impl From<QueryError> for CallError {

@@ -20,6 +20,7 @@ use super::call::{App, CancelOnDrop, Deadline};
 use super::error::CallError;
 use super::status::status;
 use super::{from_proto, to_proto};
+use crate::view;
 
 /// Runs read-only queries.
 pub(crate) struct Queries(pub(crate) App);
@@ -105,10 +106,10 @@ struct Work {
 impl Work {
     fn run(self) -> Result<(), CallError> {
         let parsed = Parsed::new(&self.text, self.parameters, self.options)?;
-        parsed.as_it_is()?;
-        let prepared = parsed.prepare(&self.read)?;
+        let read = view::reader::<CallError>(&parsed, self.read)?;
+        let prepared = parsed.prepare(&read)?;
         let names = prepared.columns().to_vec();
-        send(&self.out, Part::Columns(v1::QueryColumns { names, sequence: self.read.seq().get() }))?;
+        send(&self.out, Part::Columns(v1::QueryColumns { names, sequence: read.seq().get() }))?;
         let mut rows = prepared.run();
         let mut batch = v1::QueryRows::default();
         let mut bytes = 0;
