@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use kinfold_engine::read::{Read, ViewOptions};
 
-use crate::ast::{Body, Mode, OptionKind, Span, Statement, Verb};
+use crate::ast::{Body, Mode, Span, Statement, Verb};
 use crate::bind;
 use crate::error::{Fault, Outcome, QueryError};
 use crate::exec::{Context, Row, Running};
@@ -120,22 +120,6 @@ impl Parsed {
         }
     }
 
-    /// Fails if the statement asks who would be who under another threshold,
-    /// without a source or without a link: for callers that have no such reader.
-    pub fn not_hypothetical(&self) -> Result<(), QueryError> {
-        self.refuse(|option| !matches!(option, OptionKind::AsOf(_)))
-    }
-
-    fn refuse(&self, which: impl Fn(&OptionKind) -> bool) -> Result<(), QueryError> {
-        match self.statement.options.iter().find(|option| which(&option.kind)) {
-            Some(option) => {
-                let what = format!("the option `{}`", option.kind.words());
-                Err(Fault::unsupported(option.span, &what).locate(&self.text))
-            }
-            None => Ok(()),
-        }
-    }
-
     /// Prepares the statement on a reader of the view that [`Parsed::view`] gave.
     ///
     /// The error says where the statement makes no sense there; a verb whose
@@ -190,7 +174,10 @@ pub fn prepare_on<'r>(
     options: Options,
 ) -> Result<Prepared<'r>, QueryError> {
     let parsed = Parsed::new(text, params, options)?;
-    parsed.refuse(|_| true)?;
+    if let Some(option) = parsed.statement.options.first() {
+        let what = format!("the option `{}` on a graph that is no identity store", option.kind.words());
+        return Err(Fault::unsupported(option.span, &what).locate(text));
+    }
     parsed.prepared(graph, |verb, _| {
         Err(Fault::unsupported(verb.span, "a verb on a graph that is no identity store"))
     })

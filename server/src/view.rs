@@ -1,16 +1,12 @@
-//! The state of a store that a statement is asked of.
+//! The view of a store that a statement is asked of.
 
-use kinfold_engine::{AsOfError, Snapshot};
+use kinfold_engine::{Snapshot, StoreView, ViewError};
 use kinfold_query::{Parsed, QueryError};
 
 /// The reader of the view that a statement asks for, where `now` is the store as it is.
-pub(crate) fn reader<E>(parsed: &Parsed, now: Snapshot) -> Result<Snapshot, E>
+pub(crate) fn reader<E>(parsed: &Parsed, now: &Snapshot) -> Result<StoreView, E>
 where
-    E: From<QueryError> + From<AsOfError>,
+    E: From<QueryError> + From<ViewError>,
 {
-    parsed.not_hypothetical()?;
-    match parsed.view(&now)?.as_of {
-        Some(moment) => Ok(now.as_of(moment)?),
-        None => Ok(now),
-    }
+    Ok(now.view(&parsed.view(now)?)?)
 }

@@ -35,9 +35,13 @@ fn a_server_answers_as_its_store_does() {
         "AS OF 2 MATCH (i:Identifier)-[:IDENTIFIES]->(p) RETURN i.id, p.id ORDER BY i.id",
         "AS OF '2001-01-01' MATCH (p:Person) RETURN count(*)",
         "AS OF '2999-01-01' PROFILE email:'ann@example.com'",
+        "THRESHOLD 1.0 MATCH (p:Person) RETURN count(*)",
+        "MATCH (i:Identifier)-[:IDENTIFIES]->(p:Person) RETURN count(i)",
+        "THRESHOLD 0.001 AS OF 3 WITHOUT LINK 'email:ann@example.com' - 'account:a-1' PERSON email:'ann@example.com'",
     ];
     let local: Vec<_> = texts.iter().map(|text| store.query(text)).collect();
     assert_eq!((&local[6], &local[8], &local[9]), (&vec![vec![json!(0)]], &vec![vec![json!(0)]], &local[2]));
+    assert_eq!(local[10], local[11], "no link is certain");
     let stats = store.stats();
     let served = Served::start(&store.cli, store.path());
     for (text, expected) in texts.iter().zip(&local) {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use kinfold_engine::read::ReadError;
 use kinfold_engine::schema::SchemaError;
-use kinfold_engine::{AsOfError, OpenError};
+use kinfold_engine::{AsOfError, OpenError, ViewError};
 use kinfold_query::{ErrorKind, QueryError};
 use tonic::Code;
 
@@ -154,11 +154,11 @@ impl From<OpenError> for Failure {
     }
 }
 
-impl From<AsOfError> for Failure {
-    fn from(error: AsOfError) -> Self {
+impl From<ViewError> for Failure {
+    fn from(error: ViewError) -> Self {
         match error {
-            AsOfError::Read(error) => error.into(),
-            AsOfError::Ahead { .. } => Self::usage(error.to_string()),
+            ViewError::Read(error) | ViewError::AsOf(AsOfError::Read(error)) => error.into(),
+            error => Self::usage(error.to_string()),
         }
     }
 }

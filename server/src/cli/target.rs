@@ -225,7 +225,7 @@ impl LocalStore {
             ..Options::default()
         };
         let parsed = Parsed::new(question.text, question.params.clone(), options)?;
-        let read = view::reader::<Failure>(&parsed, self.store.snapshot())?;
+        let read = view::reader::<Failure>(&parsed, &self.store.snapshot())?;
         let prepared = parsed.prepare(&read)?;
         answer.columns(prepared.columns())?;
         for row in prepared.run() {

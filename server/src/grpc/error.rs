@@ -3,10 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use kinfold_engine::AsOfError;
 use kinfold_engine::model::{Identifier, Seq};
 use kinfold_engine::read::ReadError;
 use kinfold_engine::write::WriteError;
+use kinfold_engine::{AsOfError, ViewError};
 use kinfold_query::QueryError;
 
 /// Why a call has no answer.
@@ -86,14 +86,16 @@ pub(crate) enum CallError {
     Internal(String),
 }
 
-impl From<AsOfError> for CallError {
-    fn from(error: AsOfError) -> Self {
-        match error {
-            AsOfError::Read(error) => error.into(),
-            AsOfError::Ahead { .. } => {
-                FieldError::new("text", FieldFault::OutOfRange, error.to_string()).into()
-            }
-        }
+impl From<ViewError> for CallError {
+    fn from(error: ViewError) -> Self {
+        let text = error.to_string();
+        let fault = match error {
+            ViewError::Read(error) | ViewError::AsOf(AsOfError::Read(error)) => return error.into(),
+            ViewError::UnknownIdentifier { identifier } => return Self::UnknownIdentifier(identifier),
+            ViewError::AsOf(AsOfError::Ahead { .. }) | ViewError::Threshold { .. } => FieldFault::OutOfRange,
+            ViewError::UnknownSource { .. } | ViewError::Purpose => FieldFault::Malformed,
+        };
+        FieldError::new("text", fault, text).into()
     }
 }
 

@@ -106,7 +106,7 @@ struct Work {
 impl Work {
     fn run(self) -> Result<(), CallError> {
         let parsed = Parsed::new(&self.text, self.parameters, self.options)?;
-        let read = view::reader::<CallError>(&parsed, self.read)?;
+        let read = view::reader::<CallError>(&parsed, &self.read)?;
         let prepared = parsed.prepare(&read)?;
         let names = prepared.columns().to_vec();
         send(&self.out, Part::Columns(v1::QueryColumns { names, sequence: read.seq().get() }))?;
