@@ -10,7 +10,7 @@ use crate::ast::{Body, Mode, Span, Statement, Verb};
 use crate::bind;
 use crate::error::{Fault, Outcome, QueryError};
 use crate::exec::{Context, Row, Running};
-use crate::graph::{Graph, ProcedureRows};
+use crate::graph::{Account, Graph, ProcedureRows};
 use crate::identity::IdentityGraph;
 use crate::limits::{DEEPEST, Limits, Meter, Stats};
 use crate::parser::parse_statement;
@@ -125,18 +125,19 @@ impl Parsed {
     /// The error says where the statement makes no sense there; a verb whose
     /// identifier is not known is an error too, with the code `not-found`.
     pub fn prepare<'r, R: Read>(self, read: &'r R) -> Result<Prepared<'r>, QueryError> {
-        self.prepared(Box::new(IdentityGraph::new(read)), |verb, params| verbs::run(verb, read, params))
+        let graph = Box::new(IdentityGraph::new(read));
+        self.prepared(graph, |verb, params, account| verbs::run(verb, read, params, account))
     }
 
     fn prepared<'r>(
         self,
         graph: Box<dyn Graph<'r> + 'r>,
-        verb: impl FnOnce(&Verb, &Params) -> Outcome<verbs::Answer<'r>>,
+        verb: impl FnOnce(&Verb, &Params, Account<'_>) -> Outcome<verbs::Answer<'r>>,
     ) -> Result<Prepared<'r>, QueryError> {
         let Self { text, statement, params, strictness, meter, view: _ } = self;
         let mut context = Context::new(graph, meter);
         let bound = match &statement.body {
-            Body::Verb(tree) => verb(tree, &params).map(|answer| {
+            Body::Verb(tree) => verb(tree, &params, Account::new(&context.meter, tree.span)).map(|answer| {
                 let columns = answer.columns.iter().map(|name| (*name).to_owned()).collect();
                 (columns, Work::Verb(answer.rows, tree.span))
             }),
@@ -178,7 +179,7 @@ pub fn prepare_on<'r>(
         let what = format!("the option `{}` on a graph that is no identity store", option.kind.words());
         return Err(Fault::unsupported(option.span, &what).locate(text));
     }
-    parsed.prepared(graph, |verb, _| {
+    parsed.prepared(graph, |verb, _, _| {
         Err(Fault::unsupported(verb.span, "a verb on a graph that is no identity store"))
     })
 }

@@ -19,14 +19,14 @@ use kinfold_engine::read::{Found, Read, ReadResult};
 
 use crate::ast::Direction;
 use crate::graph::{
-    Graph, Index, LabelId, NodeId, Nodes, ProcedureError, ProcedureRows, RelId, Signature, Steps, TypeId,
-    Vocabulary,
+    Account, Graph, Index, LabelId, NodeId, Nodes, ProcedureError, ProcedureRows, RelId, Signature, Steps,
+    TypeId, Vocabulary,
 };
 use crate::value::{Map, Value};
 use crate::verbs;
 
 use cache::Cache;
-pub(crate) use properties::{attribute, count, held_back, sources};
+pub(crate) use properties::{attribute, count, evidence, held_back, sources};
 
 const IDENTIFIER: u8 = 0;
 const PERSON: u8 = 1;
@@ -491,9 +491,14 @@ impl<'r, R: Read> Graph<'r> for IdentityGraph<'r, R> {
         verbs::of_procedure(name).map(verbs::signature)
     }
 
-    fn call(&self, name: &str, args: Vec<Value>) -> Result<ProcedureRows<'r>, ProcedureError> {
+    fn call(
+        &self,
+        name: &str,
+        args: Vec<Value>,
+        account: Account<'_>,
+    ) -> Result<ProcedureRows<'r>, ProcedureError> {
         match verbs::of_procedure(name) {
-            Some(kind) => verbs::answer(kind, self.read, &args),
+            Some(kind) => verbs::answer(kind, self.read, &args, account),
             None => Ok(Box::new(std::iter::empty())),
         }
     }

@@ -76,7 +76,8 @@ pub(crate) fn sources(names: &Catalogue, evidence: &[Evidence]) -> Value {
     sources.into_iter().map(Value::from).collect()
 }
 
-fn evidence(names: &Catalogue, evidence: &Evidence) -> Value {
+/// What one source and kind said of a link, as a map.
+pub(crate) fn evidence(names: &Catalogue, evidence: &Evidence) -> Value {
     let entries: [(&str, Value); 6] = [
         ("source", names.source_name(evidence.source).into()),
         ("kind", evidence.kind.map(|kind| names.kind_name(kind)).into()),

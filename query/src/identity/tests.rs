@@ -15,6 +15,7 @@ use kinfold_engine::normalise::Normalised;
 use kinfold_engine::read::{AsOf, Found, Read, ReadResult, ViewOptions};
 use kinfold_engine::schema::Schema;
 
+use crate::ast::VerbKind;
 use crate::{Limits, Options, Params, Parsed, QueryError, Rows, Value};
 
 /// A store as a test writes it: persons as lists of identifiers, links, one household.
@@ -549,6 +550,71 @@ fn verbs_answer_in_tables() {
 }
 
 #[test]
+fn the_verbs_that_explain_answer_in_tables() {
+    let store = Store::new();
+    for (text, expected) in [
+        ("WHY email:'ann@example.com', device:'d1'", "?"),
+        ("WHY account:'a1', account:'a1'", "?"),
+        ("WHY account:'a1', account:'a2'", "?"),
+        ("WHY NOT account:'a1', account:'a2'", "?"),
+        ("WHY NOT account:'a1', device:'d1'", "?"),
+        ("NETWORK device:'d1' DEPTH 1", "?"),
+        ("DIFF account:'a1'", "?"),
+        ("NEAR MERGES", "?"),
+        ("HOW 'p0'", ""),
+        ("HISTORY account:'a1'", ""),
+    ] {
+        assert_eq!(store.shown(text, &[]), expected, "{text}");
+    }
+}
+
+/// Every verb and its procedure give the same rows under the same names.
+#[test]
+fn a_verb_and_its_procedure_are_one() {
+    let store = Store::new();
+    for kind in VerbKind::ALL {
+        let (who, args) = match kind.asks_about() {
+            0 => ("", ""),
+            1 => (" 'account:a1'", "'account:a1'"),
+            _ => (" 'account:a1', 'account:a2'", "'account:a1', 'account:a2'"),
+        };
+        let (number, arg) = match kind.number() {
+            Some(word) if args.is_empty() => (format!(" {word} 5"), "5"),
+            Some(word) => (format!(" {word} 5"), ", 5"),
+            None => (String::new(), ""),
+        };
+        let verb = format!("{}{who}{number}", kind.words());
+        let call = format!("CALL {}({args}{arg})", kind.procedure());
+        assert_eq!(store.shown(&verb, &[]), store.shown(&call, &[]), "{verb}");
+        let columns = |text: &str| {
+            let parsed = Parsed::new(text, Params::new(), Options::default()).unwrap();
+            parsed.prepare(&store).unwrap().columns().to_vec()
+        };
+        assert_eq!(columns(&verb), columns(&call), "{verb}");
+    }
+}
+
+#[test]
+fn what_an_answer_reads_counts_against_the_limits() {
+    let store = Store::new();
+    let limits = Limits { max_expansions: 8, ..Limits::default() };
+    for text in [
+        "WHY email:'ann@example.com', device:'d1'",
+        "WHY NOT account:'a1', account:'a2'",
+        "NETWORK device:'d1' DEPTH 9",
+        "NEAR MERGES",
+        "CALL identity.near_merges(null) YIELD weight RETURN weight",
+    ] {
+        let options = Options { limits, ..Options::default() };
+        let error = match store.rows(text, &[], options) {
+            Ok(mut rows) => rows.find_map(Result::err),
+            Err(error) => Some(error),
+        };
+        assert_eq!(error.expect(text).code(), "limit-expansions", "{text}");
+    }
+}
+
+#[test]
 fn what_is_not_found_says_what_was_looked_for() {
     let store = Store::new();
     for (text, code, part) in [
@@ -562,6 +628,18 @@ fn what_is_not_found_says_what_was_looked_for() {
         ("PERSON address:'1 High Street'", "no-person", "household scope"),
         ("NEIGHBOURS 'p0'", "not-an-identifier", "NEIGHBOURS asks about identifiers, and `p0` is none"),
         ("PERSON $nobody", "unknown-parameter", "no parameter `$nobody`"),
+        (
+            "WHY account:'a1', account:'a9'",
+            "not-found",
+            "error[not-found] at 1:19: `account:a9` was never seen",
+        ),
+        ("WHY NOT address:'1 High Street', account:'a1'", "no-person", "at 1:9: `address:1 High Street`"),
+        ("WHY account:'a1', 'p3'", "not-an-identifier", "as in WHY email:'ann@example.com', device:'d1'"),
+        ("NETWORK account:'a1' DEPTH -1", "out-of-range", "at 1:28: DEPTH is 0 or more, not -1"),
+        ("NEAR MERGES LIMIT 'ten'", "wrong-type", "at 1:19: LIMIT takes a whole number, not a string"),
+        ("NEAR MERGES LIMIT 1000000", "out-of-range", "at most 100000"),
+        ("HOW 'h5'", "not-found", "`h5` is a household"),
+        ("CALL identity.why('account:a1')", "argument-count", "takes 2 arguments (a, b), not 1"),
         ("MATCH (i:Identifer {id: 'x'}) RETURN i", "unknown-label", "did you mean `Identifier`?"),
         ("MATCH (i:emial) RETURN i", "unknown-label", "did you mean `email`?"),
         ("MATCH ()-[:LINKS]-() RETURN 1", "unknown-type", "did you mean `LINKED`?"),

@@ -1,6 +1,11 @@
 //! The verbs: the everyday questions of identity work, each also a procedure.
 
+mod compare;
+mod counted;
+mod history;
 mod lookup;
+mod network;
+mod why;
 
 use kinfold_engine::model::{HouseholdId, Identifier, IdentifierId, NamespaceId, PersonId, PersonRow};
 use kinfold_engine::read::{Found, Read, ReadError, ReadResult};
@@ -8,10 +13,12 @@ use kinfold_engine::read::{Found, Read, ReadError, ReadResult};
 use crate::ast::{Span, Verb, VerbKind, Who};
 use crate::error::{Fault, Outcome};
 use crate::exec::procedure_fault;
-use crate::graph::{ProcedureError, ProcedureRows, Signature};
+use crate::graph::{Account, ProcedureError, ProcedureRows, Signature};
 use crate::prepare::{Params, param};
 use crate::value::Value;
 use crate::view;
+
+use counted::{Counted, no_person};
 
 /// The answer to a verb.
 pub(crate) struct Answer<'r> {
@@ -38,17 +45,11 @@ pub(crate) fn columns(kind: VerbKind) -> &'static [&'static str] {
             "held_back_by",
             "same_person",
         ],
-        VerbKind::Why | VerbKind::WhyNot => {
-            &["section", "fact", "from", "to", "weight", "sources", "evidence"]
-        }
-        VerbKind::How | VerbKind::History => {
-            &["seq", "time", "change", "before", "after", "identifiers", "cause"]
-        }
-        VerbKind::Network => {
-            &["depth", "from", "to", "weight", "sources", "conducts", "held_back_by", "person"]
-        }
-        VerbKind::Diff => &["identifier", "now", "then"],
-        VerbKind::NearMerges => &["person", "other", "from", "to", "weight", "sources", "stopped_by"],
+        VerbKind::Why | VerbKind::WhyNot => &why::COLUMNS,
+        VerbKind::How | VerbKind::History => &history::COLUMNS,
+        VerbKind::Network => &network::COLUMNS,
+        VerbKind::Diff => &compare::DIFF,
+        VerbKind::NearMerges => &compare::NEAR_MERGES,
     }
 }
 
@@ -74,7 +75,12 @@ pub(crate) fn of_procedure(name: &str) -> Option<VerbKind> {
 }
 
 /// Answers a verb.
-pub(crate) fn run<'r, R: Read>(verb: &Verb, read: &'r R, params: &Params) -> Outcome<Answer<'r>> {
+pub(crate) fn run<'r, R: Read>(
+    verb: &Verb,
+    read: &'r R,
+    params: &Params,
+    account: Account<'_>,
+) -> Outcome<Answer<'r>> {
     let who = verb.who.iter().map(|who| target(who, params)).collect::<Outcome<Vec<Target>>>()?;
     let number = match &verb.number {
         Some(literal) => {
@@ -83,7 +89,7 @@ pub(crate) fn run<'r, R: Read>(verb: &Verb, read: &'r R, params: &Params) -> Out
         }
         None => None,
     };
-    let rows = rows(verb.kind, read, &who, number).map_err(|wrong| {
+    let rows = rows(verb.kind, read, &who, number, account).map_err(|wrong| {
         let span = wrong.argument.and_then(|at| verb.who.get(at)).map_or(verb.span, Who::span);
         procedure_fault(wrong.error, span)
     })?;
@@ -122,6 +128,7 @@ pub(crate) fn answer<'r, R: Read>(
     kind: VerbKind,
     read: &'r R,
     args: &[Value],
+    account: Account<'_>,
 ) -> Result<ProcedureRows<'r>, ProcedureError> {
     let (who, rest) = args.split_at(kind.asks_about().min(args.len()));
     let mut targets = Vec::new();
@@ -139,7 +146,7 @@ pub(crate) fn answer<'r, R: Read>(
         Some(value) => number(kind, value)?,
         None => None,
     };
-    rows(kind, read, &targets, number).map_err(|wrong| wrong.error)
+    rows(kind, read, &targets, number, account).map_err(|wrong| wrong.error)
 }
 
 /// The number that a verb was given, if it was given one.
@@ -156,7 +163,7 @@ fn number(kind: VerbKind, given: &Value) -> Result<Option<u64>, ProcedureError> 
 }
 
 fn error(code: &'static str, message: String) -> ProcedureError {
-    ProcedureError { code, message, hint: None, storage: None }
+    ProcedureError { code, message, hint: None, outer: None }
 }
 
 fn hinted(code: &'static str, message: String, hint: impl Into<String>) -> ProcedureError {
@@ -259,8 +266,7 @@ fn person(read: &impl Read, target: &Target) -> Result<(PersonRow, Option<Person
         Target::Name(name) => {
             let id = find(read, name)?;
             let Some(key) = read.person_of(id)? else {
-                let message = format!("`{name}` is of household scope: it belongs to no person");
-                return Err(hinted("no-person", message, "ask HOUSEHOLD about it"));
+                return Err(no_person(name));
             };
             match read.person(key)? {
                 Some(row) => Ok((row, None)),
@@ -283,35 +289,62 @@ fn identifier(read: &impl Read, kind: VerbKind, target: &Target) -> Result<Ident
     Err(hinted("not-an-identifier", message, hint))
 }
 
+/// The same, if it is of person scope.
+fn member(read: &impl Read, kind: VerbKind, target: &Target) -> Result<IdentifierId, ProcedureError> {
+    let id = identifier(read, kind, target)?;
+    match (read.person_of(id)?, target) {
+        (None, Target::Name(name)) => Err(no_person(name)),
+        _ => Ok(id),
+    }
+}
+
+/// The person asked about, by the id that it was asked by: what became of one
+/// that was merged is told of itself.
+fn asked(read: &impl Read, target: &Target) -> Result<PersonId, ProcedureError> {
+    let (row, redirected_from) = person(read, target)?;
+    Ok(redirected_from.unwrap_or(row.id))
+}
+
 fn rows<'r, R: Read>(
     kind: VerbKind,
     read: &'r R,
     who: &[Target],
     number: Option<u64>,
+    account: Account<'_>,
 ) -> Result<ProcedureRows<'r>, Wrong> {
     let identifier = |at: usize, target: &Target| blame(at, identifier(read, kind, target));
-    match (kind, who) {
+    let member = |at: usize, target: &Target| blame(at, member(read, kind, target));
+    let counted = &Counted::new(read, account);
+    let rows = match (kind, who) {
+        (VerbKind::Household, [who]) => return blame(0, lookup::household(read, who)),
+        (VerbKind::Neighbours, [who]) => return Ok(lookup::neighbours(read, identifier(0, who)?)),
         (VerbKind::Person, [who]) => {
             let (row, from) = blame(0, person(read, who))?;
-            Ok(ready(vec![lookup::person_row(read, &row, from)?])?)
+            vec![lookup::person_row(read, &row, from)?]
         }
-        (VerbKind::Profile, [who]) => {
-            let (row, _) = blame(0, person(read, who))?;
-            Ok(ready(lookup::profile_rows(read, &row)?)?)
+        (VerbKind::Profile, [who]) => lookup::profile_rows(read, &blame(0, person(read, who))?.0)?,
+        (VerbKind::Why, [a, b]) => why::why(counted, member(0, a)?, member(1, b)?)?,
+        (VerbKind::WhyNot, [a, b]) => why::why_not(counted, member(0, a)?, member(1, b)?)?,
+        (VerbKind::How, [who]) => history::how(counted, blame(0, asked(read, who))?)?,
+        (VerbKind::History, [who]) => history::history(counted, blame(0, asked(read, who))?)?,
+        (VerbKind::Network, [who]) => network::network(counted, identifier(0, who)?, number)?,
+        (VerbKind::Diff, [who]) => {
+            // It may be in one of the two views alone.
+            let id = self::member(read.now(), kind, who).or_else(|_| self::member(read, kind, who));
+            compare::diff(counted, blame(0, id)?)?
         }
-        (VerbKind::Household, [who]) => blame(0, lookup::household(read, who)),
-        (VerbKind::Neighbours, [who]) => Ok(lookup::neighbours(read, identifier(0, who)?)),
-        (kind, _) if who.len() == kind.asks_about() => {
-            // The engine's answers are called from here.
-            let _ = number;
-            Err(error("unsupported", format!("the verb `{}` is not part of this version", kind.words()))
-                .into())
-        }
+        (VerbKind::NearMerges, []) => compare::near_merges(counted, number)?,
         _ => {
             let message = format!("{} asks about {}, not {}", kind.words(), kind.asks_about(), who.len());
-            Err(error("argument-count", message).into())
+            return Err(error("argument-count", message).into());
         }
-    }
+    };
+    Ok(ready(rows)?)
+}
+
+/// `1 identifier`, `2 identifiers`.
+fn number_of(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 fn ready<'r>(rows: Vec<Vec<Value>>) -> Result<ProcedureRows<'r>, ProcedureError> {
