@@ -45,7 +45,16 @@ pub struct Name {
 
 /// A whole statement.
 #[derive(Clone, PartialEq, Debug)]
-pub enum Statement {
+pub struct Statement {
+    /// Which view of the store it is asked of, in the order of the text.
+    pub options: Vec<ViewOption>,
+    /// What is asked.
+    pub body: Body,
+}
+
+/// What a statement asks.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Body {
     /// A verb.
     Verb(Verb),
     /// A graph query.
@@ -55,6 +64,72 @@ pub enum Statement {
         /// The query.
         query: Query,
     },
+}
+
+/// An option in front of a statement, which says of what view of the store it is asked.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ViewOption {
+    /// Which option, with what it takes.
+    pub kind: OptionKind,
+    /// The whole option.
+    pub span: Span,
+}
+
+/// The options of a statement.
+#[derive(Clone, PartialEq, Debug)]
+pub enum OptionKind {
+    /// `AS OF time`.
+    AsOf(Literal),
+    /// `THRESHOLD number`.
+    Threshold(Literal),
+    /// `WITHOUT SOURCE string`.
+    WithoutSource(Literal),
+    /// `WITHOUT LINK ident - ident`.
+    WithoutLink(Who, Who),
+    /// `FOR PURPOSE string`.
+    ForPurpose(Literal),
+}
+
+impl OptionKind {
+    /// The words of the language.
+    pub const fn words(&self) -> &'static str {
+        match self {
+            Self::AsOf(_) => "AS OF",
+            Self::Threshold(_) => "THRESHOLD",
+            Self::WithoutSource(_) => "WITHOUT SOURCE",
+            Self::WithoutLink(..) => "WITHOUT LINK",
+            Self::ForPurpose(_) => "FOR PURPOSE",
+        }
+    }
+
+    /// Whether it can stand before a statement more than once.
+    pub const fn repeats(&self) -> bool {
+        matches!(self, Self::WithoutSource(_) | Self::WithoutLink(..))
+    }
+}
+
+/// A text, a number or a parameter, where nothing else makes sense. Whether it
+/// is of the right type is asked when the statement is bound, of a parameter
+/// as of what stands in the text.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Literal {
+    /// What it is.
+    pub kind: LiteralKind,
+    /// Its place.
+    pub span: Span,
+}
+
+/// What a literal is.
+#[derive(Clone, PartialEq, Debug)]
+pub enum LiteralKind {
+    /// A text.
+    Str(String),
+    /// A whole number.
+    Int(i64),
+    /// A number with a fraction or an exponent.
+    Float(f64),
+    /// `$name`.
+    Param(String),
 }
 
 /// What is wanted of a query.
@@ -68,18 +143,20 @@ pub enum Mode {
     Analyze,
 }
 
-/// A verb with the one it asks about.
+/// A verb with what it asks about.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Verb {
     /// Which verb.
     pub kind: VerbKind,
-    /// About whom.
-    pub who: Who,
+    /// About whom; as many as [`VerbKind::asks_about`] says.
+    pub who: Vec<Who>,
+    /// The number behind [`VerbKind::number`], if it stood there.
+    pub number: Option<Literal>,
     /// The whole verb.
     pub span: Span,
 }
 
-/// The verbs of this version.
+/// The verbs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum VerbKind {
     /// The identifiers, records and attributes of a person.
@@ -90,19 +167,87 @@ pub enum VerbKind {
     Household,
     /// The links of an identifier.
     Neighbours,
+    /// What makes two identifiers one person.
+    Why,
+    /// What keeps two identifiers apart.
+    WhyNot,
+    /// The merges and splits that a person came of.
+    How,
+    /// What became of an identifier, or of a person.
+    History,
+    /// What is within so many links of an identifier.
+    Network,
+    /// Who an identifier is in the store, and in the view that is asked.
+    Diff,
+    /// The pairs of persons that are nearly one.
+    NearMerges,
 }
 
 impl VerbKind {
-    /// Every verb of this version.
-    pub const ALL: [Self; 4] = [Self::Profile, Self::Person, Self::Household, Self::Neighbours];
+    /// Every verb.
+    pub const ALL: [Self; 11] = [
+        Self::Profile,
+        Self::Person,
+        Self::Household,
+        Self::Neighbours,
+        Self::Why,
+        Self::WhyNot,
+        Self::How,
+        Self::History,
+        Self::Network,
+        Self::Diff,
+        Self::NearMerges,
+    ];
 
-    /// The word of the language.
-    pub const fn word(self) -> &'static str {
+    /// The words of the language, parted by one blank.
+    pub const fn words(self) -> &'static str {
         match self {
             Self::Profile => "PROFILE",
             Self::Person => "PERSON",
             Self::Household => "HOUSEHOLD",
             Self::Neighbours => "NEIGHBOURS",
+            Self::Why => "WHY",
+            Self::WhyNot => "WHY NOT",
+            Self::How => "HOW",
+            Self::History => "HISTORY",
+            Self::Network => "NETWORK",
+            Self::Diff => "DIFF",
+            Self::NearMerges => "NEAR MERGES",
+        }
+    }
+
+    /// Its name as a procedure.
+    pub const fn procedure(self) -> &'static str {
+        match self {
+            Self::Profile => "identity.profile",
+            Self::Person => "identity.person",
+            Self::Household => "identity.household",
+            Self::Neighbours => "identity.neighbours",
+            Self::Why => "identity.why",
+            Self::WhyNot => "identity.why_not",
+            Self::How => "identity.how",
+            Self::History => "identity.history",
+            Self::Network => "identity.network",
+            Self::Diff => "identity.diff",
+            Self::NearMerges => "identity.near_merges",
+        }
+    }
+
+    /// How many it asks about: none, one or two.
+    pub const fn asks_about(self) -> usize {
+        match self {
+            Self::NearMerges => 0,
+            Self::Why | Self::WhyNot => 2,
+            _ => 1,
+        }
+    }
+
+    /// The word before the number that it may take.
+    pub const fn number(self) -> Option<&'static str> {
+        match self {
+            Self::Network => Some("DEPTH"),
+            Self::NearMerges => Some("LIMIT"),
+            _ => None,
         }
     }
 }

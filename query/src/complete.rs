@@ -2,11 +2,10 @@
 
 use kinfold_engine::read::Read;
 
-use crate::ast::VerbKind;
 use crate::functions;
 use crate::graph::{Graph, Vocabulary};
 use crate::identity::IdentityGraph;
-use crate::parser::{is_name_part, is_name_start};
+use crate::parser::{BODY, WHO, beginnings, expected, is_keyword, is_name_part, is_name_start};
 
 /// The names of a store that completion offers.
 #[derive(Clone, Debug, Default)]
@@ -75,15 +74,12 @@ const KEYWORDS: [&str; 47] = [
     "null",
 ];
 
-/// Where a statement can begin.
-const BEGINNINGS: [&str; 8] =
-    ["ANALYZE", "CALL", "EXPLAIN", "MATCH", "OPTIONAL MATCH", "RETURN", "UNWIND", "WITH"];
-
 /// What may complete the word before the cursor, whole words, ascending.
 ///
-/// After `(…:` labels, after `[…:` relationship types, after `.` properties,
-/// after a verb namespaces, after CALL procedures, elsewhere keywords,
-/// functions and, at the start, verbs.
+/// In front of a query, what the grammar has there: options, verbs, namespaces
+/// where somebody is named. In a query, after `(…:` labels, after `[…:`
+/// relationship types, after `.` properties, after CALL procedures, elsewhere
+/// keywords and functions.
 pub fn complete(text_before_cursor: &str, names: &Names) -> Vec<String> {
     let text = text_before_cursor;
     let word_start =
@@ -103,12 +99,11 @@ pub fn complete(text_before_cursor: &str, names: &Names) -> Vec<String> {
 }
 
 fn candidates(before: &str, names: &Vocabulary) -> Vec<String> {
+    if let Some(expected) = expected(before) {
+        return in_front(&expected, names);
+    }
     let trimmed = before.trim_end();
     let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<String>>();
-    let verbs = || VerbKind::ALL.iter().map(|kind| kind.word().to_owned());
-    if trimmed.is_empty() {
-        return owned(&BEGINNINGS).into_iter().chain(verbs()).collect();
-    }
     let last_word = trimmed.rsplit(|c: char| !is_name_part(c)).next().unwrap_or_default().to_uppercase();
     if before.ends_with('.') {
         let mut all = names.node_properties.clone();
@@ -121,14 +116,30 @@ fn candidates(before: &str, names: &Vocabulary) -> Vec<String> {
             _ => names.labels.clone(),
         };
     }
-    if verbs().any(|verb| verb == last_word) {
-        return names.labels.iter().filter(|label| label.starts_with(char::is_lowercase)).cloned().collect();
-    }
     if last_word == "CALL" {
         return names.procedures.clone();
     }
     let functions = functions::names().map(str::to_owned);
     owned(&KEYWORDS).into_iter().chain(functions).collect()
+}
+
+/// What is offered for what the grammar expects.
+fn in_front(expected: &[&str], names: &Vocabulary) -> Vec<String> {
+    let mut offered = Vec::new();
+    for what in expected {
+        match *what {
+            BODY => offered.extend(beginnings().map(str::to_owned)),
+            WHO => offered.extend(namespaces(names).cloned()),
+            keyword if is_keyword(keyword) => offered.push(keyword.to_owned()),
+            _ => {}
+        }
+    }
+    offered
+}
+
+/// The labels that are namespaces. Those of the language itself start with a capital letter.
+fn namespaces(names: &Vocabulary) -> impl Iterator<Item = &String> {
+    names.labels.iter().filter(|label| label.starts_with(char::is_lowercase))
 }
 
 /// Whether the text ends inside a string.
@@ -184,6 +195,26 @@ mod tests {
             ("mat", vec!["MATCH"]),
             ("pro", vec!["PROFILE"]),
             ("PROFILE e", vec!["email"]),
+            ("thr", vec!["THRESHOLD"]),
+            ("wit", vec!["WITH", "WITHOUT LINK", "WITHOUT SOURCE"]),
+            ("WITHOUT ", vec!["LINK", "SOURCE"]),
+            ("AS ", vec!["OF"]),
+            ("AS OF ", vec![]),
+            ("AS OF 5 n", vec!["NEAR MERGES", "NEIGHBOURS", "NETWORK"]),
+            ("THRESHOLD 0.8 WITHOUT SOURCE 'web' MAT", vec!["MATCH"]),
+            ("THRESHOLD 0.8 MATCH (i:Id", vec!["Identifier"]),
+            ("WITHOUT LINK ", vec!["device", "email"]),
+            ("WITHOUT LINK 'a:b' - d", vec!["device"]),
+            ("WHY ", vec!["NOT", "device", "email"]),
+            ("WHY NOT ", vec!["device", "email"]),
+            ("WHY not", vec!["NOT"]),
+            ("WHY email:'a', ", vec!["device", "email"]),
+            ("near m", vec!["MERGES"]),
+            ("NEAR MERGES ", vec!["LIMIT"]),
+            ("NETWORK email:'a' ", vec!["DEPTH"]),
+            ("NETWORK email:'a' DEPTH ", vec![]),
+            ("PERSON email:", vec![]),
+            ("RETURN n AS history ORD", vec!["ORDER BY"]),
             ("MATCH (i:Id", vec!["Identifier"]),
             ("MATCH (i)-[l:", vec!["IDENTIFIES", "LINKED"]),
             ("MATCH (i)-[l:LINKED|I", vec!["IDENTIFIES"]),

@@ -6,7 +6,9 @@
 
 use kinfold_engine::read::{ReadError, ReadResult};
 
-use crate::ast::Direction;
+use crate::ast::{Direction, Span};
+use crate::error::Fault;
+use crate::limits::Meter;
 use crate::value::{Map, Value};
 
 /// A node of a graph; what the numbers mean is the graph's own business.
@@ -66,19 +68,45 @@ pub struct ProcedureError {
     pub message: String,
     /// What to do.
     pub hint: Option<String>,
-    /// The storage's own error, if it failed.
-    pub storage: Option<Box<StorageFault>>,
+    /// The error of the storage or the limit, if it was one of those.
+    pub outer: Option<Box<OuterFault>>,
 }
 
-/// An error of the storage, kept apart so that it is reported as one.
+/// An error that is not the procedure's own, kept apart so that it is reported
+/// as what it is: one of the storage, or a limit of the query.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct StorageFault(pub(crate) crate::error::Fault);
+pub struct OuterFault(pub(crate) Fault);
 
 impl From<ReadError> for ProcedureError {
     fn from(error: ReadError) -> Self {
         let message = error.to_string();
-        let storage = Some(Box::new(StorageFault(error.into())));
-        Self { code: "storage", message, hint: None, storage }
+        let outer = Some(Box::new(OuterFault(error.into())));
+        Self { code: "storage", message, hint: None, outer }
+    }
+}
+
+/// What a procedure counts its work against: the limits of the query that calls it.
+#[derive(Clone, Copy)]
+pub struct Account<'a> {
+    meter: &'a Meter,
+    span: Span,
+}
+
+impl<'a> Account<'a> {
+    /// The account of the call at `span`.
+    pub(crate) fn new(meter: &'a Meter, span: Span) -> Self {
+        Self { meter, span }
+    }
+
+    /// Counts one row taken from the graph; fails where a limit is met, the
+    /// deadline has passed or the query was cancelled.
+    pub fn expansion(&self) -> Result<(), ProcedureError> {
+        self.meter.expansion(self.span).map_err(|fault| ProcedureError {
+            code: "limit",
+            message: "a limit of the query was met".to_owned(),
+            hint: None,
+            outer: Some(Box::new(OuterFault(fault))),
+        })
     }
 }
 
@@ -189,8 +217,15 @@ pub trait Graph<'r> {
         None
     }
 
-    /// Calls a procedure with as many arguments as its signature has.
-    fn call(&self, _name: &str, _args: Vec<Value>) -> Result<ProcedureRows<'r>, ProcedureError> {
+    /// Calls a procedure with as many arguments as its signature has. Work that
+    /// is done before the first row is counted on `account`; rows are counted by
+    /// whoever takes them.
+    fn call(
+        &self,
+        _name: &str,
+        _args: Vec<Value>,
+        _account: Account<'_>,
+    ) -> Result<ProcedureRows<'r>, ProcedureError> {
         Ok(Box::new(std::iter::empty()))
     }
 }

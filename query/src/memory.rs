@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use kinfold_engine::read::ReadResult;
 
 use crate::ast::Direction;
+use crate::graph::{Account, ProcedureError, ProcedureRows};
 use crate::graph::{Graph, Index, LabelId, NodeId, Nodes, RelId, Signature, Steps, TypeId, Vocabulary};
-use crate::graph::{ProcedureError, ProcedureRows};
 use crate::value::{Map, Value};
 
 /// A property graph in memory. Every label and property is found by a scan but
@@ -274,7 +274,12 @@ impl<'r> Graph<'r> for &'r MemoryGraph {
         self.procedures.iter().find(|p| p.signature.name == name).map(|p| p.signature.clone())
     }
 
-    fn call(&self, name: &str, args: Vec<Value>) -> Result<ProcedureRows<'r>, ProcedureError> {
+    fn call(
+        &self,
+        name: &str,
+        args: Vec<Value>,
+        _: Account<'_>,
+    ) -> Result<ProcedureRows<'r>, ProcedureError> {
         let graph = *self;
         let found: Vec<Vec<Value>> = graph
             .procedures

@@ -4,19 +4,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use kinfold_engine::read::Read;
+use kinfold_engine::read::{Read, ViewOptions};
 
-use crate::ast::{Mode, Statement};
+use crate::ast::{Body, Mode, Span, Statement, Verb};
 use crate::bind;
 use crate::error::{Fault, Outcome, QueryError};
 use crate::exec::{Context, Row, Running};
-use crate::graph::{Graph, ProcedureRows};
+use crate::graph::{Account, Graph, ProcedureRows};
 use crate::identity::IdentityGraph;
 use crate::limits::{DEEPEST, Limits, Meter, Stats};
 use crate::parser::parse_statement;
 use crate::plan::{ANALYZE_COLUMNS, EXPLAIN_COLUMNS, QueryPlan, describe};
 use crate::value::Value;
 use crate::verbs;
+use crate::view;
 
 /// The parameters of a query, by name without `$`.
 pub type Params = BTreeMap<String, Value>;
@@ -52,83 +53,144 @@ pub struct Prepared<'r> {
 }
 
 enum Work<'r> {
-    Verb(ProcedureRows<'r>, crate::ast::Span),
+    Verb(ProcedureRows<'r>, Span),
     Query(Arc<QueryPlan>),
     Explain(Arc<QueryPlan>),
     Analyze(Arc<QueryPlan>),
 }
 
-/// Prepares a statement on a state of an identity store.
+/// A statement that is parsed, with what it needs to run.
 ///
-/// `params` are by name without `$`. The error says where the statement makes
-/// no sense; a verb whose identifier the store does not know is an error too,
-/// with the code `not-found`. Limits are counted from here on.
-pub fn prepare<'r, R: Read>(
-    text: &str,
-    read: &'r R,
+/// The one way from a text to rows, since the text itself says of what view of
+/// a store it is asked: parse it, ask for the view, build a reader of that
+/// view, and run the statement on it.
+///
+/// ```
+/// use kinfold_engine::read::{Read, ReadError, ViewOptions};
+/// use kinfold_query::{Options, Params, Parsed, QueryError, Rows};
+///
+/// fn rows<'r, R: Read>(
+///     text: &str,
+///     store: &R,
+///     reader: impl FnOnce(&ViewOptions) -> &'r R,
+/// ) -> Result<Rows<'r>, QueryError> {
+///     let parsed = Parsed::new(text, Params::new(), Options::default())?;
+///     let view = parsed.view(store)?;
+///     Ok(parsed.prepare(reader(&view))?.run())
+/// }
+/// ```
+pub struct Parsed {
+    text: String,
+    statement: Statement,
     params: Params,
-    options: Options,
-) -> Result<Prepared<'r>, QueryError> {
-    let graph = Box::new(IdentityGraph::new(read));
-    prepared(text, graph, &params, options, |verb, params| verbs::run(verb, read, params))
-        .map_err(|fault| fault.locate(text))
+    strictness: Strictness,
+    meter: Meter,
+    view: ViewOptions,
 }
 
-/// Prepares a graph query on any graph. Verbs are only for identity stores.
+impl Parsed {
+    /// Parses a statement and checks its options.
+    ///
+    /// `params` are by name without `$`. The error says where the statement makes
+    /// no sense. Limits are counted from here on.
+    pub fn new(text: &str, params: Params, options: Options) -> Result<Self, QueryError> {
+        let located = |fault: Fault| fault.locate(text);
+        let Options { limits, strictness, cancel } = options;
+        let meter = Meter::new(limits, cancel);
+        let statement = parse_statement(text, &limits).map_err(located)?;
+        for (name, value) in &params {
+            if value.depth() > limits.max_depth.min(DEEPEST) {
+                let message = format!("the parameter `${name}` is nested too deeply (limit max_depth)");
+                return Err(located(Fault::limit("max_depth", "limit-depth", None, message)));
+            }
+        }
+        let view = view::view(&statement.options, &params).map_err(located)?;
+        Ok(Self { text: text.to_owned(), statement, params, strictness, meter, view })
+    }
+
+    /// The view of a store that the statement is asked of.
+    ///
+    /// `now` is the store as it is: a source, an identifier or a link that it
+    /// does not have cannot be left out, and a write that it has not made yet is
+    /// no moment to ask of; the error says which.
+    pub fn view(&self, now: &impl Read) -> Result<ViewOptions, QueryError> {
+        match view::check(&self.statement.options, &self.params, now) {
+            Ok(()) => Ok(self.view.clone()),
+            Err(fault) => Err(fault.locate(&self.text)),
+        }
+    }
+
+    /// Prepares the statement on a reader of the view that [`Parsed::view`] gave.
+    ///
+    /// The error says where the statement makes no sense there; a verb whose
+    /// identifier is not known is an error too, with the code `not-found`.
+    pub fn prepare<'r, R: Read>(self, read: &'r R) -> Result<Prepared<'r>, QueryError> {
+        let graph = Box::new(IdentityGraph::new(read));
+        self.prepared(graph, |verb, params, account| verbs::run(verb, read, params, account))
+    }
+
+    fn prepared<'r>(
+        self,
+        graph: Box<dyn Graph<'r> + 'r>,
+        verb: impl FnOnce(&Verb, &Params, Account<'_>) -> Outcome<verbs::Answer<'r>>,
+    ) -> Result<Prepared<'r>, QueryError> {
+        let Self { text, statement, params, strictness, meter, view: _ } = self;
+        let mut context = Context::new(graph, meter);
+        let bound = match &statement.body {
+            Body::Verb(tree) => verb(tree, &params, Account::new(&context.meter, tree.span)).map(|answer| {
+                let columns = answer.columns.iter().map(|name| (*name).to_owned()).collect();
+                (columns, Work::Verb(answer.rows, tree.span))
+            }),
+            Body::Query { mode, query } => {
+                let strict = strictness == Strictness::Strict;
+                bind::bind(query, &text, &*context.graph, &params, strict).map(|bound| planned(bound, *mode))
+            }
+        };
+        let (columns, work) = bound.map_err(|fault| fault.locate(&text))?;
+        if matches!(work, Work::Analyze(_)) {
+            context = context.measured();
+        }
+        Ok(Prepared { text, columns, context, work })
+    }
+}
+
+fn planned<'r>(bound: bind::Bound, mode: Mode) -> (Vec<String>, Work<'r>) {
+    let plan = Arc::new(bound.plan);
+    let explained = EXPLAIN_COLUMNS.iter().map(|name| (*name).to_owned());
+    match mode {
+        Mode::Run => (bound.columns, Work::Query(plan)),
+        Mode::Explain => (explained.collect(), Work::Explain(plan)),
+        Mode::Analyze => {
+            let more = ANALYZE_COLUMNS.iter().map(|name| (*name).to_owned());
+            (explained.chain(more).collect(), Work::Analyze(plan))
+        }
+    }
+}
+
+/// Prepares a graph query on any graph. Verbs and options are only for identity stores.
 pub fn prepare_on<'r>(
     text: &str,
     graph: Box<dyn Graph<'r> + 'r>,
     params: Params,
     options: Options,
 ) -> Result<Prepared<'r>, QueryError> {
-    prepared(text, graph, &params, options, |verb, _| {
+    let parsed = Parsed::new(text, params, options)?;
+    if let Some(option) = parsed.statement.options.first() {
+        let what = format!("the option `{}` on a graph that is no identity store", option.kind.words());
+        return Err(Fault::unsupported(option.span, &what).locate(text));
+    }
+    parsed.prepared(graph, |verb, _, _| {
         Err(Fault::unsupported(verb.span, "a verb on a graph that is no identity store"))
     })
-    .map_err(|fault| fault.locate(text))
 }
 
-fn prepared<'r>(
-    text: &str,
-    graph: Box<dyn Graph<'r> + 'r>,
-    params: &Params,
-    options: Options,
-    verb: impl FnOnce(&crate::ast::Verb, &Params) -> Outcome<verbs::Answer<'r>>,
-) -> Outcome<Prepared<'r>> {
-    let Options { limits, strictness, cancel } = options;
-    let meter = Meter::new(limits, cancel);
-    let statement = parse_statement(text, &limits)?;
-    for (name, value) in params {
-        if value.depth() > limits.max_depth.min(DEEPEST) {
-            let message = format!("the parameter `${name}` is nested too deeply (limit max_depth)");
-            return Err(Fault::limit("max_depth", "limit-depth", None, message));
-        }
-    }
-    let mut context = Context::new(graph, meter);
-    let (columns, work) = match &statement {
-        Statement::Verb(tree) => {
-            let answer = verb(tree, params)?;
-            (
-                answer.columns.iter().map(|name| (*name).to_owned()).collect(),
-                Work::Verb(answer.rows, tree.span),
-            )
-        }
-        Statement::Query { mode, query } => {
-            let strict = strictness == Strictness::Strict;
-            let bound = bind::bind(query, text, &*context.graph, params, strict)?;
-            let plan = Arc::new(bound.plan);
-            let explained = || EXPLAIN_COLUMNS.iter().map(|name| (*name).to_owned());
-            match mode {
-                Mode::Run => (bound.columns, Work::Query(plan)),
-                Mode::Explain => (explained().collect(), Work::Explain(plan)),
-                Mode::Analyze => {
-                    context = context.measured();
-                    let more = ANALYZE_COLUMNS.iter().map(|name| (*name).to_owned());
-                    (explained().chain(more).collect(), Work::Analyze(plan))
-                }
-            }
-        }
-    };
-    Ok(Prepared { text: text.to_owned(), columns, context, work })
+/// The value of a parameter.
+pub(crate) fn param<'a>(name: &str, span: Span, params: &'a Params) -> Outcome<&'a Value> {
+    params.get(name).ok_or_else(|| {
+        let message = format!("no parameter `${name}` is given");
+        Fault::binding("unknown-parameter", span, message)
+            .did_you_mean(name, params.keys().map(String::as_str))
+    })
 }
 
 impl<'r> Prepared<'r> {
@@ -161,7 +223,7 @@ pub struct Rows<'r> {
 }
 
 enum Source<'r> {
-    Verb(ProcedureRows<'r>, crate::ast::Span),
+    Verb(ProcedureRows<'r>, Span),
     Query { running: Running<'r>, base: usize },
     Plan { plan: Arc<QueryPlan>, analyze: bool },
     Ready(std::vec::IntoIter<Vec<Value>>),

@@ -3,17 +3,19 @@
 use std::fmt::{self, Display, Write};
 
 use crate::ast::{
-    Call, Chain, Clause, Direction, Expr, ExprKind, Mode, Name, NodePattern, Pattern, Postfix, Predicate,
-    Projection, Properties, Query, RelPattern, Shortest, Single, Statement, Subquery, Verb, Who, Yield,
+    Body, Call, Chain, Clause, Direction, Expr, ExprKind, Literal, LiteralKind, Mode, Name, NodePattern,
+    OptionKind, Pattern, Postfix, Predicate, Projection, Properties, Query, RelPattern, Shortest, Single,
+    Statement, Subquery, Verb, ViewOption, Who, Yield,
 };
 use crate::parser::is_reserved;
 use crate::value::{write_name, write_string};
 
 impl Display for Statement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Verb(verb) => verb.fmt(f),
-            Self::Query { mode, query } => {
+        self.options.iter().try_for_each(|option| write!(f, "{option} "))?;
+        match &self.body {
+            Body::Verb(verb) => verb.fmt(f),
+            Body::Query { mode, query } => {
                 match mode {
                     Mode::Run => {}
                     Mode::Explain => f.write_str("EXPLAIN ")?,
@@ -25,17 +27,54 @@ impl Display for Statement {
     }
 }
 
+impl Display for ViewOption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ", self.kind.words())?;
+        match &self.kind {
+            OptionKind::WithoutLink(a, b) => write!(f, "{a} - {b}"),
+            OptionKind::AsOf(value)
+            | OptionKind::Threshold(value)
+            | OptionKind::WithoutSource(value)
+            | OptionKind::ForPurpose(value) => value.fmt(f),
+        }
+    }
+}
+
+impl Display for Literal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            LiteralKind::Str(text) => write_string(f, text),
+            LiteralKind::Int(value) => value.fmt(f),
+            LiteralKind::Float(value) => write!(f, "{value:?}"),
+            LiteralKind::Param(name) => param(f, name),
+        }
+    }
+}
+
 impl Display for Verb {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ", self.kind.word())?;
-        match &self.who {
-            Who::Named { namespace, value, .. } => {
+        f.write_str(self.kind.words())?;
+        if !self.who.is_empty() {
+            f.write_char(' ')?;
+            joined(f, &self.who, ", ", |f, who| who.fmt(f))?;
+        }
+        match (self.kind.number(), &self.number) {
+            (Some(word), Some(number)) => write!(f, " {word} {number}"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named { namespace, value, .. } => {
                 write_name(f, &namespace.text)?;
                 f.write_char(':')?;
                 write_string(f, value)
             }
-            Who::Text { text, .. } => write_string(f, text),
-            Who::Param(name) => param(f, &name.text),
+            Self::Text { text, .. } => write_string(f, text),
+            Self::Param(name) => param(f, &name.text),
         }
     }
 }
@@ -443,10 +482,11 @@ fn variable(f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
 /// A function's or procedure's name. The quantifiers' words are functions only in quotes.
 fn dotted(f: &mut fmt::Formatter<'_>, name: &Name) -> fmt::Result {
     let quantifier = ["any", "none", "single"].iter().any(|word| word.eq_ignore_ascii_case(&name.text));
-    if quantifier {
-        return write!(f, "`{}`", name.text);
-    }
     let parts: Vec<&str> = name.text.split('.').collect();
+    // A dot at an end, or two in a row, can only have stood in quotes.
+    if quantifier || parts.iter().any(|part| part.is_empty()) {
+        return write!(f, "`{}`", name.text.replace('`', "``"));
+    }
     joined(f, &parts, ".", |f, part| variable(f, part))
 }
 

@@ -48,7 +48,7 @@ fn survive(text: &str) {
     }
 }
 
-const SOUP: [&str; 92] = [
+const SOUP: [&str; 115] = [
     "MATCH",
     "OPTIONAL",
     "WHERE",
@@ -94,6 +94,29 @@ const SOUP: [&str; 92] = [
     "ANALYZE",
     "PERSON",
     "PROFILE",
+    "WHY",
+    "WHY NOT",
+    "HOW",
+    "HISTORY",
+    "NETWORK",
+    "DIFF",
+    "NEAR",
+    "MERGES",
+    "DEPTH",
+    "AS OF",
+    "THRESHOLD",
+    "WITHOUT",
+    "SOURCE",
+    "LINK",
+    "FOR PURPOSE",
+    "email:'x'",
+    "'email:x'",
+    "'p1'",
+    "$who",
+    "'2026-01-05'",
+    "0.8",
+    "-1",
+    "n:",
     "(",
     ")",
     "[",
@@ -214,7 +237,7 @@ proptest! {
 fn name() -> impl Strategy<Value = Name> {
     let texts = prop_oneof![
         4 => sample::select(vec!["a", "b", "x", "Größe", "count", "any", "end", "id"]).prop_map(str::to_owned),
-        1 => sample::select(vec!["match", "a b", "1x", "tick`s", "NULL", "in"]).prop_map(str::to_owned),
+        1 => sample::select(vec!["match", "a b", "1x", "tick`s", "NULL", "in", "not", "depth", "of", "link"]).prop_map(str::to_owned),
     ];
     texts.prop_map(|text| Name { text, span: Span::default() })
 }
@@ -305,11 +328,42 @@ fn postfixes(inner: BoxedStrategy<Expr>) -> impl Strategy<Value = Vec<Postfix>> 
     })
 }
 
+/// The name of a function or a procedure.
+fn dotted() -> impl Strategy<Value = Name> {
+    let usual = vec![
+        "size",
+        "count",
+        "duration.between",
+        "any",
+        "all",
+        "exists",
+        "coalesce",
+        "single.any",
+        "case.x",
+        "range",
+        "identity.person",
+        "shortestPath",
+        "a.",
+        ".b",
+        "c..d",
+        ".",
+        "tick`.",
+        "not.match",
+    ];
+    let text = prop_oneof![
+        4 => sample::select(usual).prop_map(str::to_owned),
+        1 => vec(name(), 1..3).prop_map(|parts| {
+            parts.into_iter().map(|part| part.text).collect::<Vec<_>>().join(".")
+        }),
+    ];
+    text.prop_map(|text| Name { text, span: Span::default() })
+}
+
 fn function(inner: BoxedStrategy<Expr>) -> impl Strategy<Value = ExprKind> {
-    let names =
-        vec!["size", "count", "duration.between", "any", "all", "exists", "coalesce", "sum", "type", "range"];
-    (sample::select(names), any::<bool>(), vec(inner, 0..3)).prop_map(|(text, distinct, args)| {
-        ExprKind::Function { name: Name { text: text.to_owned(), span: Span::default() }, distinct, args }
+    (dotted(), any::<bool>(), vec(inner, 0..3)).prop_map(|(name, distinct, args)| ExprKind::Function {
+        name,
+        distinct,
+        args,
     })
 }
 
@@ -333,7 +387,12 @@ fn patterns_inside(inner: BoxedStrategy<Expr>) -> impl Strategy<Value = ExprKind
     let hops = chain(inner.clone(), false).prop_map(Box::new).boxed();
     let bare = (vec(pattern(inner.clone()), 1..3), option::of(inner.clone()))
         .prop_map(|(patterns, filter)| Subquery::Pattern { patterns, filter });
-    let body = prop_oneof![bare, query(inner).prop_map(Subquery::Query)].prop_map(Box::new).boxed();
+    let open = vec(clause(inner.clone()), 1..3).prop_map(|clauses| {
+        let single = Single { clauses, span: Span::default() };
+        Query { parts: vec![single], all: Vec::new(), span: Span::default() }
+    });
+    let queries = prop_oneof![3 => query(inner), 1 => open];
+    let body = prop_oneof![bare, queries.prop_map(Subquery::Query)].prop_map(Box::new).boxed();
     prop_oneof![
         (option::of(name()), hops.clone(), option::of(one.clone()), one).prop_map(
             |(path, chain, filter, map)| ExprKind::PatternComprehension { path, chain, filter, map }
@@ -345,7 +404,10 @@ fn patterns_inside(inner: BoxedStrategy<Expr>) -> impl Strategy<Value = ExprKind
 }
 
 fn properties(inner: BoxedStrategy<Expr>) -> impl Strategy<Value = Option<Properties>> {
-    option::of(vec((name(), inner), 0..3).prop_map(|entries| Properties::Map(entries, Span::default())))
+    option::of(prop_oneof![
+        4 => vec((name(), inner), 0..3).prop_map(|entries| Properties::Map(entries, Span::default())),
+        1 => name().prop_map(Properties::Param),
+    ])
 }
 
 fn node(inner: BoxedStrategy<Expr>) -> impl Strategy<Value = NodePattern> {
@@ -412,7 +474,7 @@ fn clause(inner: BoxedStrategy<Expr>) -> impl Strategy<Value = Clause> {
         Just(Yield::All(span)),
         vec((name(), option::of(name())), 1..3).prop_map(Yield::Items),
     ];
-    let call = (option::of(vec(inner.clone(), 0..3)), yields, option::of(inner.clone()));
+    let call = (dotted(), option::of(vec(inner.clone(), 0..3)), yields, option::of(inner.clone()));
     prop_oneof![
         (any::<bool>(), vec(pattern(inner.clone()), 1..3), option::of(inner.clone()))
             .prop_map(move |(optional, patterns, filter)| Clause::Match { optional, patterns, filter, span }),
@@ -422,9 +484,8 @@ fn clause(inner: BoxedStrategy<Expr>) -> impl Strategy<Value = Clause> {
             filter,
             span
         }),
-        call.prop_map(move |(args, yields, filter)| {
+        call.prop_map(move |(name, args, yields, filter)| {
             let filter = if yields == Yield::Nothing { None } else { filter };
-            let name = Name { text: "identity.person".to_owned(), span };
             Clause::Call(Call { name, args, yields, filter, span })
         }),
     ]
@@ -437,24 +498,77 @@ fn query(inner: BoxedStrategy<Expr>) -> impl Strategy<Value = Query> {
             clauses.push(Clause::Return { projection, span });
             Single { clauses, span }
         });
-    (vec(single, 1..3), any::<bool>()).prop_map(move |(parts, all)| {
-        let all = vec![all; parts.len() - 1];
+    (vec(single, 1..4), vec(any::<bool>(), 2)).prop_map(move |(parts, mut all)| {
+        all.truncate(parts.len() - 1);
         Query { parts, all, span }
     })
 }
 
-fn statement() -> impl Strategy<Value = Statement> {
+fn who() -> BoxedStrategy<Who> {
     let span = Span::default();
-    let who = prop_oneof![
+    prop_oneof![
         (name(), "[a-z@'.]{0,8}").prop_map(move |(namespace, value)| Who::Named { namespace, value, span }),
         "[a-z@':]{0,8}".prop_map(move |text| Who::Text { text, span }),
         name().prop_map(Who::Param),
-    ];
-    let verb = (sample::select(VerbKind::ALL.to_vec()), who)
-        .prop_map(move |(kind, who)| Statement::Verb(Verb { kind, who, span }));
-    let modes = sample::select(vec![Mode::Run, Mode::Explain, Mode::Analyze]);
-    prop_oneof![
-        1 => verb,
-        9 => (modes, query(expression())).prop_map(|(mode, query)| Statement::Query { mode, query }),
     ]
+    .boxed()
+}
+
+fn literal() -> BoxedStrategy<Literal> {
+    let number = any::<f64>().prop_filter("finite", |f| f.is_finite());
+    prop_oneof![
+        "[a-z0-9'\\\\:T-]{0,8}".prop_map(LiteralKind::Str),
+        prop_oneof![any::<i64>(), -5..5_i64, Just(i64::MIN)].prop_map(LiteralKind::Int),
+        prop_oneof![-2.0..2.0_f64, number].prop_map(LiteralKind::Float),
+        name().prop_map(|name| LiteralKind::Param(name.text)),
+    ]
+    .prop_map(|kind| Literal { kind, span: Span::default() })
+    .boxed()
+}
+
+/// Options in any order; of those that cannot repeat, the first of each.
+fn options() -> impl Strategy<Value = Vec<ViewOption>> {
+    let kind = prop_oneof![
+        literal().prop_map(OptionKind::AsOf),
+        literal().prop_map(OptionKind::Threshold),
+        literal().prop_map(OptionKind::WithoutSource),
+        (who(), who()).prop_map(|(a, b)| OptionKind::WithoutLink(a, b)),
+        literal().prop_map(OptionKind::ForPurpose),
+    ];
+    vec(kind, 0..5).prop_map(|kinds| {
+        let mut options: Vec<ViewOption> = Vec::new();
+        for kind in kinds {
+            let again = options.iter().any(|known| known.kind.words() == kind.words());
+            if kind.repeats() || !again {
+                options.push(ViewOption { kind, span: Span::default() });
+            }
+        }
+        options
+    })
+}
+
+fn verb() -> impl Strategy<Value = Verb> {
+    (sample::select(VerbKind::ALL.to_vec()), vec(who(), 2), option::of(literal())).prop_map(
+        |(kind, mut who, number)| {
+            who.truncate(kind.asks_about());
+            let number = number.filter(|_| kind.number().is_some());
+            Verb { kind, who, number, span: Span::default() }
+        },
+    )
+}
+
+fn statement() -> impl Strategy<Value = Statement> {
+    let modes = sample::select(vec![Mode::Run, Mode::Explain, Mode::Analyze]);
+    let called = clause(expression()).prop_filter("a call", |clause| matches!(clause, Clause::Call(_)));
+    let alone = called.prop_map(|clause| {
+        let single = Single { clauses: vec![clause], span: Span::default() };
+        let query = Query { parts: vec![single], all: Vec::new(), span: Span::default() };
+        Body::Query { mode: Mode::Run, query }
+    });
+    let body = prop_oneof![
+        3 => verb().prop_map(Body::Verb),
+        7 => (modes, query(expression())).prop_map(|(mode, query)| Body::Query { mode, query }),
+        1 => alone,
+    ];
+    (options(), body).prop_map(|(options, body)| Statement { options, body })
 }

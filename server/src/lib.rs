@@ -10,6 +10,7 @@ mod config;
 mod grpc;
 mod incoming;
 mod serve;
+mod view;
 
 pub use config::{ConfigError, DEFAULT_PORT, ServeConfig};
 pub use serve::{bind, run};

@@ -31,8 +31,17 @@ fn a_server_answers_as_its_store_does() {
         "PERSON account:'a-2'",
         "MATCH (p:Person)-[:MEMBER_OF]->(h) RETURN h.id, collect(p.id) AS persons",
         "RETURN [1, null, {x: 0.5}] AS list, 'it\\'s' AS text, true AND null AS nothing",
+        "AS OF 0 MATCH (i:Identifier) RETURN count(*)",
+        "AS OF 2 MATCH (i:Identifier)-[:IDENTIFIES]->(p) RETURN i.id, p.id ORDER BY i.id",
+        "AS OF '2001-01-01' MATCH (p:Person) RETURN count(*)",
+        "AS OF '2999-01-01' PROFILE email:'ann@example.com'",
+        "THRESHOLD 1.0 MATCH (p:Person) RETURN count(*)",
+        "MATCH (i:Identifier)-[:IDENTIFIES]->(p:Person) RETURN count(i)",
+        "THRESHOLD 0.001 AS OF 3 WITHOUT LINK 'email:ann@example.com' - 'account:a-1' PERSON email:'ann@example.com'",
     ];
     let local: Vec<_> = texts.iter().map(|text| store.query(text)).collect();
+    assert_eq!((&local[6], &local[8], &local[9]), (&vec![vec![json!(0)]], &vec![vec![json!(0)]], &local[2]));
+    assert_eq!(local[10], local[11], "no link is certain");
     let stats = store.stats();
     let served = Served::start(&store.cli, store.path());
     for (text, expected) in texts.iter().zip(&local) {
@@ -97,6 +106,11 @@ fn errors_of_a_server_are_those_of_a_store() {
         "PERSON email:'nobody@example.com'",
         "PERSON emial:'ann@example.com'",
         "RETURN $missing",
+        "AS OF 'yesterday' RETURN 1",
+        "AS OF 1000000 RETURN 1",
+        "THRESHOLD 2 PERSON email:'ann@example.com'",
+        "WITHOUT SOURCE 'nobody' RETURN 1",
+        "FOR PURPOSE 'marketing' RETURN 1",
     ] {
         let local = store.cli.run(["query", "--store", &path, text]);
         let remote = store.cli.run(["query", "--server", &served.url, text]);

@@ -5,6 +5,7 @@ use crate::ast::{self, Arithmetic, ExprKind, Name, Span};
 use crate::error::{Fault, Outcome};
 use crate::functions::{self, Accept, Aggregate};
 use crate::plan::{AggregateCall, Expr, Gives, Kind, Postfix, Predicate};
+use crate::prepare::param;
 use crate::value::Value;
 
 type Bound = Outcome<(Expr, Type)>;
@@ -174,15 +175,8 @@ impl<'r> Binder<'_, 'r> {
     }
 
     fn parameter(&mut self, name: &str, span: Span) -> Outcome<(Kind, Type)> {
-        match self.params.get(name) {
-            // What it is today says nothing about the text: no type is taken from it.
-            Some(value) => Ok((Kind::Const(value.clone()), Type::Any)),
-            None => {
-                let known = self.params.keys().map(String::as_str);
-                let message = format!("no parameter `${name}` is given");
-                Err(Fault::binding("unknown-parameter", span, message).did_you_mean(name, known))
-            }
-        }
+        // What it is today says nothing about the text: no type is taken from it.
+        Ok((Kind::Const(param(name, span, self.params)?.clone()), Type::Any))
     }
 
     fn list(&mut self, items: &[ast::Expr]) -> Outcome<(Kind, Type)> {

@@ -11,7 +11,7 @@ use super::{Context, Pipeline, Pull, Row, Stage, eval, walk};
 use crate::ast::Span;
 use crate::error::{Fault, Outcome};
 use crate::functions::Accumulator;
-use crate::graph::{ProcedureError, ProcedureRows, RelId};
+use crate::graph::{Account, ProcedureError, ProcedureRows, RelId};
 use crate::limits::Held;
 use crate::plan::{CallStep, Distinct, Expr, Grouping, PathStep, Project, Sort, Unwind};
 use crate::value::{Key, List, Value, order};
@@ -498,8 +498,8 @@ impl CallStage<'_> {
 
 /// The error of a procedure, with its place.
 pub(crate) fn procedure_fault(error: ProcedureError, span: Span) -> Fault {
-    let ProcedureError { code, message, hint, storage } = error;
-    match (storage, hint) {
+    let ProcedureError { code, message, hint, outer } = error;
+    match (outer, hint) {
         (Some(fault), _) => fault.0.or_at(span),
         (None, Some(hint)) => Fault::runtime(code, span, message).hint(hint),
         (None, None) => Fault::runtime(code, span, message),
@@ -510,7 +510,7 @@ impl<'r> Stage<'r> for CallStage<'r> {
     fn feed(&mut self, context: &Context<'r>, mut row: Row) -> Outcome<()> {
         let spec = &self.spec;
         let args = spec.args.iter().map(|arg| eval(context, arg, &mut row)).collect::<Outcome<Vec<_>>>()?;
-        let rows = context.graph.call(&spec.name, args);
+        let rows = context.graph.call(&spec.name, args, Account::new(&context.meter, spec.span));
         self.rows = Some(rows.map_err(|error| procedure_fault(error, spec.span))?);
         self.passing = spec.passes.then(|| row.clone());
         self.row = row;

@@ -17,16 +17,16 @@ use kinfold_engine::model::{
 };
 use kinfold_engine::read::{Found, Read, ReadResult};
 
-use crate::ast::{Direction, VerbKind};
+use crate::ast::Direction;
 use crate::graph::{
-    Graph, Index, LabelId, NodeId, Nodes, ProcedureError, ProcedureRows, RelId, Signature, Steps, TypeId,
-    Vocabulary,
+    Account, Graph, Index, LabelId, NodeId, Nodes, ProcedureError, ProcedureRows, RelId, Signature, Steps,
+    TypeId, Vocabulary,
 };
 use crate::value::{Map, Value};
 use crate::verbs;
 
 use cache::Cache;
-pub(crate) use properties::{attribute, count, held_back, sources};
+pub(crate) use properties::{attribute, count, evidence, held_back, sources};
 
 const IDENTIFIER: u8 = 0;
 const PERSON: u8 = 1;
@@ -488,12 +488,17 @@ impl<'r, R: Read> Graph<'r> for IdentityGraph<'r, R> {
     }
 
     fn procedure(&self, name: &str) -> Option<Signature> {
-        VerbKind::ALL.into_iter().find(|kind| verbs::procedure_name(*kind) == name).map(verbs::signature)
+        verbs::of_procedure(name).map(verbs::signature)
     }
 
-    fn call(&self, name: &str, args: Vec<Value>) -> Result<ProcedureRows<'r>, ProcedureError> {
-        match VerbKind::ALL.into_iter().find(|kind| verbs::procedure_name(*kind) == name) {
-            Some(kind) => verbs::answer(kind, self.read, args.first().unwrap_or(&Value::Null)),
+    fn call(
+        &self,
+        name: &str,
+        args: Vec<Value>,
+        account: Account<'_>,
+    ) -> Result<ProcedureRows<'r>, ProcedureError> {
+        match verbs::of_procedure(name) {
+            Some(kind) => verbs::answer(kind, self.read, &args, account),
             None => Ok(Box::new(std::iter::empty())),
         }
     }

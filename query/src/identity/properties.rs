@@ -15,7 +15,6 @@ use super::{IDENTIFIER, IDENTIFIES, IdentityGraph, LABELS, LINKED, PERSON, TYPES
 use crate::ast::VerbKind;
 use crate::graph::{NodeId, RelId, Vocabulary};
 use crate::value::{Map, Value};
-use crate::verbs;
 
 const OF_IDENTIFIER: [&str; 7] = ["id", "namespace", "value", "first_seen", "last_seen", "degree", "shared"];
 const OF_PERSON: [&str; 3] = ["id", "size", "created_at"];
@@ -44,7 +43,7 @@ pub(super) fn vocabulary(read: &impl Read) -> Vocabulary {
         types: owned(&TYPES),
         node_properties: properties.into_iter().collect(),
         relationship_properties: OF_LINK.into_iter().chain(["since"]).map(str::to_owned).collect(),
-        procedures: VerbKind::ALL.into_iter().map(|kind| verbs::procedure_name(kind).to_owned()).collect(),
+        procedures: VerbKind::ALL.into_iter().map(|kind| kind.procedure().to_owned()).collect(),
     }
 }
 
@@ -77,7 +76,8 @@ pub(crate) fn sources(names: &Catalogue, evidence: &[Evidence]) -> Value {
     sources.into_iter().map(Value::from).collect()
 }
 
-fn evidence(names: &Catalogue, evidence: &Evidence) -> Value {
+/// What one source and kind said of a link, as a map.
+pub(crate) fn evidence(names: &Catalogue, evidence: &Evidence) -> Value {
     let entries: [(&str, Value); 6] = [
         ("source", names.source_name(evidence.source).into()),
         ("kind", evidence.kind.map(|kind| names.kind_name(kind)).into()),

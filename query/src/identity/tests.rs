@@ -7,15 +7,16 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use kinfold_engine::model::{
-    AttributeValue, Catalogue, Evidence, HeldBackBy, HouseholdId, HouseholdKey, HouseholdMember,
-    HouseholdRow, Identifier, IdentifierId, IdentifierRecord, Link, LinkRow, Member, NamespaceId, PersonId,
-    PersonKey, PersonRow, Seen, Seq, SourceRecord, Timestamp,
+    AttributeValue, Catalogue, Event, Evidence, HeldBackBy, HouseholdId, HouseholdKey, HouseholdMember,
+    HouseholdRow, Identifier, IdentifierId, IdentifierRecord, Link, LinkRow, Member, NamespaceId, Override,
+    OverrideRow, PersonId, PersonKey, PersonRow, Seen, Seq, SourceRecord, Timestamp,
 };
 use kinfold_engine::normalise::Normalised;
-use kinfold_engine::read::{Found, Read, ReadResult};
+use kinfold_engine::read::{AsOf, Found, Read, ReadResult, ViewOptions};
 use kinfold_engine::schema::Schema;
 
-use crate::{Limits, Options, Params, QueryError, Value, prepare};
+use crate::ast::VerbKind;
+use crate::{Limits, Options, Params, Parsed, QueryError, Rows, Value};
 
 /// A store as a test writes it: persons as lists of identifiers, links, one household.
 struct Store {
@@ -145,6 +146,7 @@ impl Store {
             created_at: time("2026-01-01"),
             size: members.len() as u32,
             household: self.household.0.contains(&at).then(|| HouseholdKey::new(0)),
+            resolution_pending: false,
         }
     }
 
@@ -153,8 +155,14 @@ impl Store {
     }
 
     fn with(&self, text: &str, params: &[(&str, Value)]) -> Result<Vec<Vec<Value>>, QueryError> {
+        self.rows(text, params, Options::default())?.collect()
+    }
+
+    fn rows(&self, text: &str, params: &[(&str, Value)], options: Options) -> Result<Rows<'_>, QueryError> {
         let params: Params = params.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect();
-        prepare(text, self, params, Options::default())?.run().collect()
+        let parsed = Parsed::new(text, params, options)?;
+        parsed.view(self)?;
+        Ok(parsed.prepare(self)?.run())
     }
 
     /// The rows as one text, values parted by blanks, rows by `|`.
@@ -166,8 +174,30 @@ impl Store {
 }
 
 impl Read for Store {
+    type Now = Self;
+
+    fn now(&self) -> &Self {
+        self
+    }
+
     fn seq(&self) -> Seq {
-        Seq::new(1)
+        Seq::new(40)
+    }
+
+    fn overrides(&self, _: IdentifierId) -> impl Iterator<Item = ReadResult<OverrideRow>> + '_ {
+        std::iter::empty()
+    }
+
+    fn override_on(&self, _: IdentifierId, _: IdentifierId) -> ReadResult<Option<Override>> {
+        Ok(None)
+    }
+
+    fn events(&self, _: Seq) -> impl Iterator<Item = ReadResult<Event>> + '_ {
+        std::iter::empty()
+    }
+
+    fn person_events(&self, _: PersonId) -> impl Iterator<Item = ReadResult<Event>> + '_ {
+        std::iter::empty()
     }
 
     fn schema(&self) -> &Schema {
@@ -206,6 +236,7 @@ impl Read for Store {
                 last_seen: time("2026-01-05"),
             }],
             degree: self.links.keys().filter(|(a, b)| *a == at || *b == at).count() as u32,
+            denied: false,
             shared: false,
         }))
     }
@@ -519,6 +550,71 @@ fn verbs_answer_in_tables() {
 }
 
 #[test]
+fn the_verbs_that_explain_answer_in_tables() {
+    let store = Store::new();
+    for (text, expected) in [
+        ("WHY email:'ann@example.com', device:'d1'", "?"),
+        ("WHY account:'a1', account:'a1'", "?"),
+        ("WHY account:'a1', account:'a2'", "?"),
+        ("WHY NOT account:'a1', account:'a2'", "?"),
+        ("WHY NOT account:'a1', device:'d1'", "?"),
+        ("NETWORK device:'d1' DEPTH 1", "?"),
+        ("DIFF account:'a1'", "?"),
+        ("NEAR MERGES", "?"),
+        ("HOW 'p0'", ""),
+        ("HISTORY account:'a1'", ""),
+    ] {
+        assert_eq!(store.shown(text, &[]), expected, "{text}");
+    }
+}
+
+/// Every verb and its procedure give the same rows under the same names.
+#[test]
+fn a_verb_and_its_procedure_are_one() {
+    let store = Store::new();
+    for kind in VerbKind::ALL {
+        let (who, args) = match kind.asks_about() {
+            0 => ("", ""),
+            1 => (" 'account:a1'", "'account:a1'"),
+            _ => (" 'account:a1', 'account:a2'", "'account:a1', 'account:a2'"),
+        };
+        let (number, arg) = match kind.number() {
+            Some(word) if args.is_empty() => (format!(" {word} 5"), "5"),
+            Some(word) => (format!(" {word} 5"), ", 5"),
+            None => (String::new(), ""),
+        };
+        let verb = format!("{}{who}{number}", kind.words());
+        let call = format!("CALL {}({args}{arg})", kind.procedure());
+        assert_eq!(store.shown(&verb, &[]), store.shown(&call, &[]), "{verb}");
+        let columns = |text: &str| {
+            let parsed = Parsed::new(text, Params::new(), Options::default()).unwrap();
+            parsed.prepare(&store).unwrap().columns().to_vec()
+        };
+        assert_eq!(columns(&verb), columns(&call), "{verb}");
+    }
+}
+
+#[test]
+fn what_an_answer_reads_counts_against_the_limits() {
+    let store = Store::new();
+    let limits = Limits { max_expansions: 8, ..Limits::default() };
+    for text in [
+        "WHY email:'ann@example.com', device:'d1'",
+        "WHY NOT account:'a1', account:'a2'",
+        "NETWORK device:'d1' DEPTH 9",
+        "NEAR MERGES",
+        "CALL identity.near_merges(null) YIELD weight RETURN weight",
+    ] {
+        let options = Options { limits, ..Options::default() };
+        let error = match store.rows(text, &[], options) {
+            Ok(mut rows) => rows.find_map(Result::err),
+            Err(error) => Some(error),
+        };
+        assert_eq!(error.expect(text).code(), "limit-expansions", "{text}");
+    }
+}
+
+#[test]
 fn what_is_not_found_says_what_was_looked_for() {
     let store = Store::new();
     for (text, code, part) in [
@@ -530,8 +626,20 @@ fn what_is_not_found_says_what_was_looked_for() {
         ("PERSON email:'nonsense'", "invalid-value", "no value of `email`"),
         ("PERSON 'nonsense'", "invalid-identifier", "expected `namespace:value`"),
         ("PERSON address:'1 High Street'", "no-person", "household scope"),
-        ("NEIGHBOURS 'p0'", "not-an-identifier", "links are between identifiers"),
+        ("NEIGHBOURS 'p0'", "not-an-identifier", "NEIGHBOURS asks about identifiers, and `p0` is none"),
         ("PERSON $nobody", "unknown-parameter", "no parameter `$nobody`"),
+        (
+            "WHY account:'a1', account:'a9'",
+            "not-found",
+            "error[not-found] at 1:19: `account:a9` was never seen",
+        ),
+        ("WHY NOT address:'1 High Street', account:'a1'", "no-person", "at 1:9: `address:1 High Street`"),
+        ("WHY account:'a1', 'p3'", "not-an-identifier", "as in WHY email:'ann@example.com', device:'d1'"),
+        ("NETWORK account:'a1' DEPTH -1", "out-of-range", "at 1:28: DEPTH is 0 or more, not -1"),
+        ("NEAR MERGES LIMIT 'ten'", "wrong-type", "at 1:19: LIMIT takes a whole number, not a string"),
+        ("NEAR MERGES LIMIT 1000000", "out-of-range", "at most 100000"),
+        ("HOW 'h5'", "not-found", "`h5` is a household"),
+        ("CALL identity.why('account:a1')", "argument-count", "takes 2 arguments (a, b), not 1"),
         ("MATCH (i:Identifer {id: 'x'}) RETURN i", "unknown-label", "did you mean `Identifier`?"),
         ("MATCH (i:emial) RETURN i", "unknown-label", "did you mean `email`?"),
         ("MATCH ()-[:LINKS]-() RETURN 1", "unknown-type", "did you mean `LINKED`?"),
@@ -543,6 +651,89 @@ fn what_is_not_found_says_what_was_looked_for() {
         assert_eq!(error.code(), code, "{error}");
         assert!(error.to_string().contains(part), "{error}");
     }
+}
+
+fn view(text: &str, params: &[(&str, Value)]) -> Result<ViewOptions, QueryError> {
+    let params: Params = params.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect();
+    Parsed::new(text, params, Options::default())?.view(&Store::new())
+}
+
+#[test]
+fn options_say_of_which_view_it_is_asked() {
+    let plain = ViewOptions::default();
+    let at = |text| Some(AsOf::Time(time(text)));
+    let pair = |a: &str, b: &str| (a.parse::<Identifier>().unwrap(), b.parse::<Identifier>().unwrap());
+    let params = [
+        ("who", Value::from("device:d1")),
+        ("time", time("2026-02-03").into()),
+        ("text", "2026-02-03".into()),
+        ("seq", Value::Int(7)),
+        ("x", Value::Float(0.25)),
+        ("source", "crm".into()),
+    ];
+    for (text, expected) in [
+        ("PERSON 'p0'", plain.clone()),
+        (
+            "AS OF '2026-01-05T10:00:00+01:00' PERSON 'p0'",
+            ViewOptions { as_of: at("2026-01-05T09:00:00Z"), ..plain.clone() },
+        ),
+        ("as of '2026-01-05' RETURN 1", ViewOptions { as_of: at("2026-01-05T00:00:00Z"), ..plain.clone() }),
+        ("AS OF 12 RETURN 1", ViewOptions { as_of: Some(AsOf::Seq(Seq::new(12))), ..plain.clone() }),
+        ("AS OF $time RETURN 1", ViewOptions { as_of: at("2026-02-03"), ..plain.clone() }),
+        ("AS OF $text RETURN 1", ViewOptions { as_of: at("2026-02-03"), ..plain.clone() }),
+        ("AS OF $seq RETURN 1", ViewOptions { as_of: Some(AsOf::Seq(Seq::new(7))), ..plain.clone() }),
+        ("THRESHOLD 1 PERSON 'p0'", ViewOptions { threshold: Some(1.0), ..plain.clone() }),
+        ("THRESHOLD $x EXPLAIN RETURN 1", ViewOptions { threshold: Some(0.25), ..plain.clone() }),
+        (
+            "WITHOUT SOURCE 'web' WITHOUT LINK email:'ann@example.com' - 'account:a1' THRESHOLD 0.5 \
+             WITHOUT LINK $who - account:'a2' WITHOUT SOURCE $source NEAR MERGES",
+            ViewOptions {
+                threshold: Some(0.5),
+                without_sources: vec!["web".into(), "crm".into()],
+                without_links: vec![pair(ANN, "account:a1"), pair("device:d1", "account:a2")],
+                ..plain
+            },
+        ),
+    ] {
+        let view = view(text, &params).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(view, expected, "{text}");
+    }
+}
+
+#[test]
+fn options_that_make_no_sense_are_refused_where_they_stand() {
+    let params = [("list", Value::from(vec![Value::Int(1)])), ("null", Value::Null)];
+    for (text, code, column, part) in [
+        ("AS OF 'yesterday' RETURN 1", "invalid-time", 7, "`yesterday` is no time: expected RFC 3339"),
+        ("AS OF '2026-13-01' RETURN 1", "invalid-time", 7, "no time"),
+        ("AS OF -1 RETURN 1", "out-of-range", 7, "no sequence number"),
+        ("AS OF 41 RETURN 1", "out-of-range", 7, "the store is at sequence number 40, and 41 lies ahead"),
+        ("AS OF 1.5 RETURN 1", "wrong-type", 7, "not a float"),
+        ("THRESHOLD 5 AS OF $list RETURN 1", "out-of-range", 11, "above 0 and at most 1, not 5"),
+        ("AS OF $list RETURN 1", "wrong-type", 7, "`$list` is a list"),
+        ("AS OF $null RETURN 1", "wrong-type", 7, "`$null` is null"),
+        ("AS OF $time RETURN 1", "unknown-parameter", 7, "no parameter `$time`"),
+        ("THRESHOLD 0 PERSON 'p0'", "out-of-range", 11, "not 0"),
+        ("THRESHOLD 1.5 PERSON 'p0'", "out-of-range", 11, "not 1.5"),
+        ("THRESHOLD '0.8' PERSON 'p0'", "wrong-type", 11, "THRESHOLD takes a number, not a string"),
+        ("WITHOUT SOURCE 'wbe' PERSON 'p0'", "unknown-source", 16, "did you mean `web`?"),
+        ("WITHOUT SOURCE 1 PERSON 'p0'", "wrong-type", 16, "named by a string"),
+        (
+            "WITHOUT LINK 'p0' - account:'a1' RETURN 1",
+            "not-an-identifier",
+            14,
+            "links are between identifiers",
+        ),
+        ("WITHOUT LINK account:'a1' - account:'a9' RETURN 1", "not-found", 29, "`account:a9` was never seen"),
+        ("WITHOUT LINK account:'a1' - account:'a2' RETURN 1", "not-found", 1, "no link between"),
+        ("FOR PURPOSE 'marketing' PERSON 'p0'", "unsupported", 1, "consent is not kept yet"),
+    ] {
+        let error = view(text, &params).expect_err(text);
+        assert_eq!((error.code(), error.column()), (code, column), "{error}");
+        assert!(error.to_string().contains(part), "{error}");
+    }
+    // A link that is not there any more may have been there then.
+    assert!(view("AS OF 1 WITHOUT LINK account:'a1' - account:'a2' RETURN 1", &params).is_ok());
 }
 
 #[test]
@@ -576,12 +767,11 @@ fn expansions_are_limited_and_counted() {
     let store = Store::new();
     let limits = Limits { max_expansions: 5, ..Limits::default() };
     let options = || Options { limits, ..Options::default() };
-    let mut rows =
-        prepare("MATCH (a)-[*]-(b) RETURN count(*)", &store, Params::new(), options()).unwrap().run();
+    let mut rows = store.rows("MATCH (a)-[*]-(b) RETURN count(*)", &[], options()).unwrap();
     let error = rows.next().unwrap().expect_err("too many");
     assert_eq!((error.code(), rows.stats().expansions), ("limit-expansions", 5));
     assert!(rows.next().is_none());
-    let mut rows = prepare("NEIGHBOURS device:'d1'", &store, Params::new(), options()).unwrap().run();
+    let mut rows = store.rows("NEIGHBOURS device:'d1'", &[], options()).unwrap();
     assert_eq!((rows.by_ref().count(), rows.stats().rows), (2, 2));
 }
 
@@ -590,8 +780,15 @@ fn expansions_are_limited_and_counted() {
 fn the_statements_of_the_documentation_run() {
     let page = include_str!("../../../docs/language.md");
     let ids: Value = vec![Value::from(ANN), "account:a2".into()].into();
-    let params =
-        [("id", ANN.into()), ("who", ANN.into()), ("ids", ids), ("a", ANN.into()), ("b", "device:d1".into())];
+    let params = [
+        ("id", ANN.into()),
+        ("who", ANN.into()),
+        ("ids", ids),
+        ("a", ANN.into()),
+        ("b", "device:d1".into()),
+        ("time", "2026-01-05".into()),
+        ("x", Value::Float(0.8)),
+    ];
     let blocks: Vec<&str> =
         page.split("```query\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     assert!(blocks.len() > 12);

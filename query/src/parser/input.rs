@@ -146,6 +146,12 @@ impl<'a> In<'a> {
         Err(nom::Err::Error(Miss::Mismatch))
     }
 
+    /// What was expected at the end of the text, if the parse came that far; `self` must be the whole input.
+    pub(super) fn expected_at_end(&self) -> Vec<&'static str> {
+        let end = self.tokens.last().map_or(0, |token| token.span.start);
+        if self.notes.furthest.get() < end { Vec::new() } else { self.notes.expected.borrow().clone() }
+    }
+
     /// The error of the furthest mismatch; `self` must be the whole input.
     pub(super) fn fault(&self) -> Fault {
         let at = self.notes.furthest.get();
@@ -201,7 +207,8 @@ fn cut(text: &str) -> String {
     if text.chars().count() <= 40 { text.to_owned() } else { text.chars().take(40).chain(['…']).collect() }
 }
 
-fn is_keyword(what: &str) -> bool {
+/// Whether what is expected is a keyword, not what stands for something else.
+pub(crate) fn is_keyword(what: &str) -> bool {
     what.chars().all(|c| c.is_ascii_uppercase() || c == ' ')
 }
 

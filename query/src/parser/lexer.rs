@@ -201,7 +201,17 @@ impl Lexer<'_> {
         }
         if self.peek().is_some_and(is_name_part) {
             self.skip_while(is_name_part);
-            return Err(self.bad_number(start, "a name cannot start with a digit; quote it with backticks"));
+            let text = self.text.get(start..self.at).unwrap_or_default();
+            // The day and the hour of a time that is not quoted.
+            let time = text.len() == 5 && text.get(2..3) == Some("T");
+            return Err(self.bad_number(
+                start,
+                if time {
+                    "a time stands in quotes, as in '2026-01-05T00:00:00Z'"
+                } else {
+                    "a name cannot start with a digit; quote it with backticks"
+                },
+            ));
         }
         let digits = self.text.get(start..self.at).unwrap_or_default();
         if float {

@@ -8,15 +8,19 @@ mod clause;
 mod expr;
 mod input;
 mod lexer;
+mod option;
 mod pattern;
 mod statement;
+mod verb;
 
 use crate::ast::Statement;
 use crate::error::{Fault, Outcome, QueryError};
 use crate::limits::{DEEPEST, Limits};
 
-pub(crate) use input::is_reserved;
+pub(crate) use input::{is_keyword, is_reserved};
 pub(crate) use lexer::{is_name_part, is_name_start};
+pub(crate) use statement::{BODY, beginnings};
+pub(crate) use verb::WHO;
 
 /// Reads one statement.
 ///
@@ -38,6 +42,14 @@ pub(crate) fn parse_statement(text: &str, limits: &Limits) -> Outcome<Statement>
     let tokens = lexer::tokens(text)?;
     let notes = input::Notes::new(limits.max_depth.min(DEEPEST));
     statement::statement(input::In::new(&tokens, &notes))
+}
+
+/// What the grammar expects at the end of an unfinished text, in the words of
+/// the errors; `None` where a query has begun, or where the text has no tokens.
+pub(crate) fn expected(text: &str) -> Option<Vec<&'static str>> {
+    let tokens = lexer::tokens(text).ok()?;
+    let notes = input::Notes::new(DEEPEST);
+    statement::expected(input::In::new(&tokens, &notes))
 }
 
 #[cfg(test)]

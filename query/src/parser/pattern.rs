@@ -172,6 +172,8 @@ pub(super) fn looks_like_pattern(i: In<'_>) -> bool {
     }
     if i.is_sym(at, "{") {
         at += i.closes(at).map_or(0, |length| length + 1);
+    } else if matches!(i.peek(at), Kind::Param(_)) {
+        at += 1;
     }
     if at != close {
         return false;

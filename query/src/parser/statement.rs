@@ -1,29 +1,31 @@
-//! Whole statements: verbs and queries.
+//! Whole statements: options, then a verb or a query.
 
 use nom::Parser;
 use nom::branch::alt;
 use nom::combinator::{map, opt, value};
 
 use super::clause::query;
-use super::input::{In, Miss, Res, any_name, between, fatal, parameter, sym, word};
+use super::input::{In, Miss, Res, fatal, sym, word};
 use super::lexer::Kind;
-use crate::ast::{Clause, Mode, Query, Statement, Verb, VerbKind, Who};
+use super::option::{option, option_ahead};
+use super::verb::{verb, verb_ahead};
+use crate::ast::{Body, Clause, Mode, Query, Statement, VerbKind, ViewOption};
 use crate::error::{Fault, Outcome, nearest};
 
-/// The words that start a statement.
-pub(crate) const STARTS: [&str; 11] = [
-    "MATCH",
-    "OPTIONAL MATCH",
-    "UNWIND",
-    "WITH",
-    "CALL",
-    "RETURN",
-    "EXPLAIN",
-    "ANALYZE",
-    "PERSON",
-    "PROFILE",
-    "HOUSEHOLD",
-];
+/// What a query starts with, apart from EXPLAIN and ANALYZE.
+const CLAUSES: [&str; 6] = ["MATCH", "OPTIONAL MATCH", "UNWIND", "WITH", "CALL", "RETURN"];
+
+/// The options as they begin.
+pub(crate) const OPTIONS: [&str; 5] = ["AS OF", "THRESHOLD", "WITHOUT SOURCE", "WITHOUT LINK", "FOR PURPOSE"];
+
+/// What may stand where a statement begins.
+pub(crate) fn beginnings() -> impl Iterator<Item = &'static str> {
+    let verbs = VerbKind::ALL.into_iter().map(VerbKind::words);
+    CLAUSES.into_iter().chain(["EXPLAIN", "ANALYZE"]).chain(verbs).chain(OPTIONS)
+}
+
+/// What is expected where a statement begins, behind options as well.
+pub(crate) const BODY: &str = "a clause or a verb";
 
 /// Reads the whole input as one statement.
 pub(super) fn statement(i: In<'_>) -> Outcome<Statement> {
@@ -34,27 +36,56 @@ pub(super) fn statement(i: In<'_>) -> Outcome<Statement> {
     }
 }
 
-fn whole(i: In<'_>) -> Res<'_, Statement> {
-    let (i, statement) = match i.peek(0) {
-        Kind::End => {
-            let message = "there is no statement here";
-            return fatal(
-                Fault::syntax("empty", i.span(), message).hint("start with MATCH, or with a verb as PERSON"),
-            );
+/// What may come at the end of a text that has not come to a query yet; `None`
+/// behind the first word of one.
+pub(super) fn expected(i: In<'_>) -> Option<Vec<&'static str>> {
+    if let Ok((rest, _)) = options(i) {
+        let begun = !matches!(rest.peek(0), Kind::End) && !rest.is_word(0, "NEAR");
+        if begun && verb_ahead(rest).is_none() {
+            return None;
         }
-        Kind::Word(first) => start(i, first)?,
-        _ => return i.miss("a clause or a verb"),
-    };
+        let _ = body(rest);
+    }
+    Some(i.expected_at_end())
+}
+
+fn whole(i: In<'_>) -> Res<'_, Statement> {
+    if *i.peek(0) == Kind::End {
+        let message = "there is no statement here";
+        return fatal(
+            Fault::syntax("empty", i.span(), message).hint("start with MATCH, or with a verb as PERSON"),
+        );
+    }
+    let (i, options) = options(i)?;
+    let (i, body) = body(i)?;
     let (i, _) = opt(sym(";")).parse(i)?;
     match i.peek(0) {
-        Kind::End => Ok((i, statement)),
+        Kind::End => Ok((i, Statement { options, body })),
         _ => i.miss("the end of the statement"),
     }
 }
 
-fn start<'a>(i: In<'a>, first: &str) -> Res<'a, Statement> {
-    let upper = first.to_ascii_uppercase();
-    if let Some(kind) = VerbKind::ALL.into_iter().find(|kind| kind.word() == upper) {
+/// The options in front, each that cannot repeat at most once.
+fn options(mut i: In<'_>) -> Res<'_, Vec<ViewOption>> {
+    let mut all: Vec<ViewOption> = Vec::new();
+    while option_ahead(i, 0) {
+        let (rest, option) = option(i)?;
+        let words = option.kind.words();
+        if !option.kind.repeats() && all.iter().any(|other| other.kind.words() == words) {
+            let message = format!("`{words}` stands here a second time");
+            return fatal(
+                Fault::syntax("duplicate-option", option.span, message).hint("leave one of them out"),
+            );
+        }
+        all.push(option);
+        i = rest;
+    }
+    Ok((i, all))
+}
+
+fn body(i: In<'_>) -> Res<'_, Body> {
+    let Kind::Word(first) = i.peek(0) else { return i.miss(BODY) };
+    if let Some((kind, words)) = verb_ahead(i) {
         // `PROFILE match:'x'` names somebody in a namespace of that name.
         if kind == VerbKind::Profile && query_word(i, 1) && !i.is_sym(2, ":") {
             let message = "`PROFILE` asks for a person's profile";
@@ -62,10 +93,10 @@ fn start<'a>(i: In<'a>, first: &str) -> Res<'a, Statement> {
                 Fault::syntax("syntax", i.span(), message).hint("to measure a query, write ANALYZE"),
             );
         }
-        return map(|i| verb(i, kind), Statement::Verb).parse(i);
+        return map(|i| verb(i, kind, words), Body::Verb).parse(i);
     }
-    if let Some(fault) = later(i, &upper) {
-        return fatal(fault);
+    if i.is_word(0, "NEAR") {
+        return i.skip(1).miss("MERGES");
     }
     let (after, mode) = alt((
         value(Mode::Explain, word("EXPLAIN")),
@@ -73,17 +104,37 @@ fn start<'a>(i: In<'a>, first: &str) -> Res<'a, Statement> {
         value(Mode::Run, |i| Ok((i, ()))),
     ))
     .parse(i)?;
-    if mode == Mode::Run && !query_word(i, 0) {
-        let known = STARTS.iter().copied().chain(["NEIGHBOURS"]);
-        let message = format!("a statement does not start with `{first}`");
-        let fault = Fault::syntax("syntax", i.span(), message);
-        let fault = match nearest(first, known) {
-            Some(near) => fault.hint(format!("did you mean `{near}`?")),
-            None => fault.hint("start with MATCH, or with PROFILE, PERSON, HOUSEHOLD or NEIGHBOURS"),
-        };
-        return fatal(fault);
+    if mode != Mode::Run {
+        return explained(i, after, mode);
     }
-    map(query, |query| Statement::Query { mode, query }).parse(after)
+    if !query_word(i, 0) {
+        return fatal(unknown_start(i, first));
+    }
+    map(query, |query| Body::Query { mode, query }).parse(after)
+}
+
+/// What stands behind EXPLAIN or ANALYZE.
+fn explained<'a>(start: In<'a>, i: In<'a>, mode: Mode) -> Res<'a, Body> {
+    let word = if mode == Mode::Explain { "EXPLAIN" } else { "ANALYZE" };
+    if option_ahead(i, 0) {
+        let message = format!("options stand before `{word}`");
+        return fatal(Fault::syntax("syntax", i.span(), message));
+    }
+    if let Some((kind, _)) = verb_ahead(i) {
+        let message = format!("`{word}` is for graph queries, and `{}` is a verb", kind.words());
+        return fatal(Fault::syntax("syntax", start.span(), message).hint("leave it out"));
+    }
+    map(query, |query| Body::Query { mode, query }).parse(i)
+}
+
+/// The error for a word that no statement starts with.
+fn unknown_start(i: In<'_>, first: &str) -> Fault {
+    let fault = Fault::syntax("syntax", i.span(), format!("a statement does not start with `{first}`"));
+    match nearest(first, beginnings().chain(["WITHOUT", "NEAR"])) {
+        Some("NEAR") => fault.hint("did you mean `NEAR MERGES`?"),
+        Some(near) => fault.hint(format!("did you mean `{near}`?")),
+        None => fault.hint("start with MATCH, or with a verb as PERSON or WHY"),
+    }
 }
 
 /// Whether the word `ahead` starts a query, or is a writing clause, which has an error of its own.
@@ -95,56 +146,11 @@ fn query_word(i: In<'_>, ahead: usize) -> bool {
     words.iter().any(|word| i.is_word(ahead, word))
 }
 
-/// The error for what the language has elsewhere but not in this version.
-fn later(i: In<'_>, upper: &str) -> Option<Fault> {
-    let (what, is) = match upper {
-        "AS" if i.is_word(1, "OF") => ("the option `AS OF`", true),
-        "THRESHOLD" => ("the option `THRESHOLD`", true),
-        "WITHOUT" => ("the option `WITHOUT`", true),
-        "FOR" if i.is_word(1, "PURPOSE") => ("the option `FOR PURPOSE`", true),
-        "WHY" if i.is_word(1, "NOT") => ("the verb `WHY NOT`", true),
-        "WHY" => ("the verb `WHY`", true),
-        "HOW" => ("the verb `HOW`", true),
-        "HISTORY" => ("the verb `HISTORY`", true),
-        "NETWORK" => ("the verb `NETWORK`", true),
-        "DIFF" => ("the verb `DIFF`", true),
-        "NEAR" if i.is_word(1, "MERGES") => ("the verb `NEAR MERGES`", true),
-        _ => ("", false),
-    };
-    let hint = "the verbs are PROFILE, PERSON, HOUSEHOLD and NEIGHBOURS";
-    is.then(|| Fault::unsupported(i.span(), what).hint(hint))
-}
-
-fn verb(start: In<'_>, kind: VerbKind) -> Res<'_, Verb> {
-    let (i, who) = who(start.skip(1))?;
-    Ok((i, Verb { kind, who, span: between(start, i) }))
-}
-
-/// `namespace ":" string | string | $param`.
-fn who(start: In<'_>) -> Res<'_, Who> {
-    match start.peek(0) {
-        Kind::Param(_) => map(parameter, Who::Param).parse(start),
-        Kind::Str(text) => Ok((start.skip(1), Who::Text { text: text.clone(), span: start.span() })),
-        Kind::Word(_) | Kind::Quoted(_) => {
-            let (i, namespace) = any_name("a namespace")(start)?;
-            let (i, _) = sym(":").parse(i)?;
-            match i.peek(0) {
-                Kind::Str(value) => {
-                    let i = i.skip(1);
-                    Ok((i, Who::Named { namespace, value: value.clone(), span: between(start, i) }))
-                }
-                _ => i.miss("a quoted value, as in email:'ann@example.com'"),
-            }
-        }
-        _ => start.miss("an identifier, as in email:'ann@example.com'"),
-    }
-}
-
 /// A query outside EXISTS { } and COUNT { } must give something back.
 fn ends_with_return(statement: &Statement) -> Outcome<()> {
-    match statement {
-        Statement::Query { query, .. } => returns(query),
-        Statement::Verb(_) => Ok(()),
+    match &statement.body {
+        Body::Query { query, .. } => returns(query),
+        Body::Verb(_) => Ok(()),
     }
 }
 

@@ -67,16 +67,106 @@ fn bad_texts_get_exact_errors() {
              ^^^^^^ to withdraw what a source said, use the API's `Retract` call; to erase, `Forget`",
         ),
         (
-            "AS OF '2026-01-05' PERSON 'p1'",
-            "error[unsupported] at 1:1: the option `AS OF` is not part of this version\n  \
-             AS OF '2026-01-05' PERSON 'p1'\n  \
-             ^^ the verbs are PROFILE, PERSON, HOUSEHOLD and NEIGHBOURS",
+            "AS OF '2026-01-05'",
+            "error[syntax] at 1:19: expected a clause or a verb, found the end of the text\n  \
+             AS OF '2026-01-05'\n                    \
+             ^",
         ),
         (
-            "WHY 'a', 'b'",
-            "error[unsupported] at 1:1: the verb `WHY` is not part of this version\n  \
-             WHY 'a', 'b'\n  \
-             ^^^ the verbs are PROFILE, PERSON, HOUSEHOLD and NEIGHBOURS",
+            "AS OFF 5 PERSON 'p1'",
+            "error[syntax] at 1:4: unexpected `OFF`\n  \
+             AS OFF 5 PERSON 'p1'\n     \
+             ^^^ did you mean `OF`?",
+        ),
+        (
+            "AS OF 2026-01-05 PERSON 'p1'",
+            "error[syntax] at 1:11: a time stands in quotes\n  \
+             AS OF 2026-01-05 PERSON 'p1'\n            \
+             ^ as in AS OF '2026-01-05'",
+        ),
+        (
+            "AS OF 2026-01-05T00:00:00Z PERSON 'p1'",
+            "error[invalid-number] at 1:15: `05T00` is no number\n  \
+             AS OF 2026-01-05T00:00:00Z PERSON 'p1'\n                \
+             ^^^^^ a time stands in quotes, as in '2026-01-05T00:00:00Z'",
+        ),
+        (
+            "TRESHOLD 0.8 PERSON 'p1'",
+            "error[syntax] at 1:1: a statement does not start with `TRESHOLD`\n  \
+             TRESHOLD 0.8 PERSON 'p1'\n  \
+             ^^^^^^^^ did you mean `THRESHOLD`?",
+        ),
+        (
+            "THRESHOLD 0.8 PRSON 'p1'",
+            "error[syntax] at 1:15: a statement does not start with `PRSON`\n  \
+             THRESHOLD 0.8 PRSON 'p1'\n                \
+             ^^^^^ did you mean `PERSON`?",
+        ),
+        (
+            "THRESHOLD 0.8 AS OF 5 threshold 0.9 RETURN 1",
+            "error[duplicate-option] at 1:23: `THRESHOLD` stands here a second time\n  \
+             THRESHOLD 0.8 AS OF 5 threshold 0.9 RETURN 1\n                        \
+             ^^^^^^^^^^^^^ leave one of them out",
+        ),
+        (
+            "WITHOUT SORCE 'web' RETURN 1",
+            "error[syntax] at 1:9: unexpected `SORCE`\n  \
+             WITHOUT SORCE 'web' RETURN 1\n          \
+             ^^^^^ did you mean `SOURCE`?",
+        ),
+        (
+            "WITHOUT LINK 'a:b', 'c:d' RETURN 1",
+            "error[syntax] at 1:19: expected `-`, found `,`\n  \
+             WITHOUT LINK 'a:b', 'c:d' RETURN 1\n                    \
+             ^",
+        ),
+        (
+            "FOR purpose PERSON 'p1'",
+            "error[syntax] at 1:13: expected a quoted purpose or a parameter, found `PERSON`\n  \
+             FOR purpose PERSON 'p1'\n              \
+             ^^^^^^",
+        ),
+        (
+            "EXPLAIN AS OF 5 RETURN 1",
+            "error[syntax] at 1:9: options stand before `EXPLAIN`\n  \
+             EXPLAIN AS OF 5 RETURN 1\n          \
+             ^^",
+        ),
+        (
+            "ANALYZE WHY NOT 'a:b', 'c:d'",
+            "error[syntax] at 1:1: `ANALYZE` is for graph queries, and `WHY NOT` is a verb\n  \
+             ANALYZE WHY NOT 'a:b', 'c:d'\n  \
+             ^^^^^^^ leave it out",
+        ),
+        (
+            "WHY 'a:b'",
+            "error[syntax] at 1:10: expected `,`, found the end of the text\n  \
+             WHY 'a:b'\n           \
+             ^",
+        ),
+        (
+            "WHY 5",
+            "error[syntax] at 1:5: expected `NOT` or an identifier, as in email:'ann@example.com', found a number\n  \
+             WHY 5\n      \
+             ^",
+        ),
+        (
+            "NEAR MERGE",
+            "error[syntax] at 1:6: unexpected `MERGE`\n  \
+             NEAR MERGE\n       \
+             ^^^^^ did you mean `MERGES`?",
+        ),
+        (
+            "NETWORK 'a:b' DEPHT 3",
+            "error[syntax] at 1:15: unexpected `DEPHT`\n  \
+             NETWORK 'a:b' DEPHT 3\n                \
+             ^^^^^ did you mean `DEPTH`?",
+        ),
+        (
+            "NEAR MERGES LIMIT x",
+            "error[syntax] at 1:19: expected a whole number or a parameter, found `x`\n  \
+             NEAR MERGES LIMIT x\n                    \
+             ^",
         ),
         (
             "PERSON email:ann@example.com",
@@ -175,6 +265,9 @@ fn parentheses_and_patterns_are_told_apart() {
             "MATCH (a) WHERE NOT (a {x: (1)})--(:B) RETURN a",
             "MATCH (a) WHERE NOT ((a {x: 1})-[]-(:B)) RETURN a",
         ),
+        ("MATCH (a) WHERE (a $p)-->() RETURN a", "MATCH (a) WHERE (a $p)-[]->() RETURN a"),
+        ("RETURN [($p)-->(b) | b], ($p)-1", "RETURN [( $p)-[]->(b) | b], $p - 1"),
+        ("RETURN `a.`(1), `a`.`b c`(1)", "RETURN `a.`(1), a.`b c`(1)"),
         ("RETURN (a)<-1", "RETURN a < -1"),
         ("RETURN [x IN xs]", "RETURN [x IN xs]"),
         ("RETURN [(x IN xs)]", "RETURN [(x IN xs)]"),
@@ -185,6 +278,21 @@ fn parentheses_and_patterns_are_told_apart() {
         ("RETURN count(*), COUNT { (a)--() }", "RETURN count(*), COUNT { (a)-[]-() }"),
         ("return a.b:C order by a desc", "RETURN a.b:C ORDER BY a DESC"),
         ("profile Email:'x'", "PROFILE Email:'x'"),
+        ("PROFILE match:'x'", "PROFILE match:'x'"),
+        ("why not:'x', near:'y'", "WHY not:'x', near:'y'"),
+        ("why not not:'x', 'not:y';", "WHY NOT not:'x', 'not:y'"),
+        ("why $a, $b", "WHY $a, $b"),
+        ("network depth:'x' depth $n", "NETWORK depth:'x' DEPTH $n"),
+        ("near merges limit 20", "NEAR MERGES LIMIT 20"),
+        ("as of -1 threshold 1 return 1", "AS OF -1 THRESHOLD 1 RETURN 1"),
+        (
+            "without link a:'x'-'b:y' Without Source $s as of $t for purpose 'p' explain match (n) return n",
+            "WITHOUT LINK a:'x' - 'b:y' WITHOUT SOURCE $s AS OF $t FOR PURPOSE 'p' EXPLAIN MATCH (n) RETURN n",
+        ),
+        (
+            "MATCH (of:purpose)-[near:why]->(threshold) RETURN without.source, link AS network, history, how",
+            "MATCH (of:purpose)-[near:why]->(threshold) RETURN without.source, link AS network, history, how",
+        ),
     ] {
         let shown = parse(text, &Limits::default()).map(|tree| tree.to_string()).map_err(|e| e.to_string());
         assert_eq!(shown.as_deref(), Ok(printed), "{text}");

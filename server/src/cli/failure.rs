@@ -4,9 +4,9 @@ use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
-use kinfold_engine::OpenError;
 use kinfold_engine::read::ReadError;
 use kinfold_engine::schema::SchemaError;
+use kinfold_engine::{AsOfError, OpenError, ViewError};
 use kinfold_query::{ErrorKind, QueryError};
 use tonic::Code;
 
@@ -151,6 +151,15 @@ impl From<ClientError> for Failure {
 impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
         Self::failed(error.to_string())
+    }
+}
+
+impl From<ViewError> for Failure {
+    fn from(error: ViewError) -> Self {
+        match error {
+            ViewError::Read(error) | ViewError::AsOf(AsOfError::Read(error)) => error.into(),
+            error => Self::usage(error.to_string()),
+        }
     }
 }
 

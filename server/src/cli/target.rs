@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use kinfold_engine::read::Read as _;
 use kinfold_engine::{OpenOptions, Store};
+use kinfold_query::ast::VerbKind;
 use kinfold_query::graph::Vocabulary;
-use kinfold_query::{Limits, Names, Options, Params, prepare};
+use kinfold_query::{Limits, Names, Options, Params, Parsed};
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -18,6 +19,7 @@ use super::args::{LimitArgs, TargetArgs};
 use super::failure::Failure;
 use super::output::{Answer, Figures};
 use crate::client::Client;
+use crate::view;
 
 /// What one query may take; what is not set is the store's or the server's own to say.
 #[derive(Clone, Copy, Debug, Default)]
@@ -217,13 +219,14 @@ impl LocalStore {
         interrupt: &Interrupt,
         answer: &mut dyn Answer,
     ) -> Result<(), Failure> {
-        let snapshot = self.store.snapshot();
         let options = Options {
             limits: question.limits.apply(Limits::default()),
             cancel: Some(Arc::clone(&interrupt.flag)),
             ..Options::default()
         };
-        let prepared = prepare(question.text, &snapshot, question.params.clone(), options)?;
+        let parsed = Parsed::new(question.text, question.params.clone(), options)?;
+        let read = view::reader::<Failure>(&parsed, &self.store.snapshot())?;
+        let prepared = parsed.prepare(&read)?;
         answer.columns(prepared.columns())?;
         for row in prepared.run() {
             answer.row(&row?)?;
@@ -354,12 +357,7 @@ fn vocabulary(namespaces: impl Iterator<Item = String>) -> Vocabulary {
             "held_back_by",
             "since",
         ]),
-        procedures: owned(&[
-            "identity.profile",
-            "identity.person",
-            "identity.household",
-            "identity.neighbours",
-        ]),
+        procedures: VerbKind::ALL.iter().map(|verb| verb.procedure().to_owned()).collect(),
     }
 }
 

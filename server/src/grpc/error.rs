@@ -6,6 +6,7 @@ use std::time::Duration;
 use kinfold_engine::model::{Identifier, Seq};
 use kinfold_engine::read::ReadError;
 use kinfold_engine::write::WriteError;
+use kinfold_engine::{AsOfError, ViewError};
 use kinfold_query::QueryError;
 
 /// Why a call has no answer.
@@ -83,6 +84,19 @@ pub(crate) enum CallError {
     /// A bug of ours.
     #[error("the server failed on this call and has logged why; the store is unharmed")]
     Internal(String),
+}
+
+impl From<ViewError> for CallError {
+    fn from(error: ViewError) -> Self {
+        let text = error.to_string();
+        let fault = match error {
+            ViewError::Read(error) | ViewError::AsOf(AsOfError::Read(error)) => return error.into(),
+            ViewError::UnknownIdentifier { identifier } => return Self::UnknownIdentifier(identifier),
+            ViewError::AsOf(AsOfError::Ahead { .. }) | ViewError::Threshold { .. } => FieldFault::OutOfRange,
+            ViewError::UnknownSource { .. } | ViewError::Purpose => FieldFault::Malformed,
+        };
+        FieldError::new("text", fault, text).into()
+    }
 }
 
 impl From<QueryError> for CallError {

@@ -9,7 +9,7 @@ use kinfold_engine::read::Read;
 use kinfold_proto::v1;
 use kinfold_proto::v1::query_response::Part;
 use kinfold_proto::v1::query_service_server::QueryService;
-use kinfold_query::{Limits, Options, Params, prepare};
+use kinfold_query::{Limits, Options, Params, Parsed};
 use prost::Message;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep};
@@ -20,6 +20,7 @@ use super::call::{App, CancelOnDrop, Deadline};
 use super::error::CallError;
 use super::status::status;
 use super::{from_proto, to_proto};
+use crate::view;
 
 /// Runs read-only queries.
 pub(crate) struct Queries(pub(crate) App);
@@ -104,9 +105,11 @@ struct Work {
 
 impl Work {
     fn run(self) -> Result<(), CallError> {
-        let prepared = prepare(&self.text, &self.read, self.parameters, self.options)?;
+        let parsed = Parsed::new(&self.text, self.parameters, self.options)?;
+        let read = view::reader::<CallError>(&parsed, &self.read)?;
+        let prepared = parsed.prepare(&read)?;
         let names = prepared.columns().to_vec();
-        send(&self.out, Part::Columns(v1::QueryColumns { names, sequence: self.read.seq().get() }))?;
+        send(&self.out, Part::Columns(v1::QueryColumns { names, sequence: read.seq().get() }))?;
         let mut rows = prepared.run();
         let mut batch = v1::QueryRows::default();
         let mut bytes = 0;
