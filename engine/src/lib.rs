@@ -4,6 +4,7 @@
 //! households come out ([`Store::snapshot`], [`read::Read`]). The crate knows
 //! no wire format and no query text.
 
+pub mod answers;
 pub mod model;
 pub mod normalise;
 pub mod profile;
@@ -17,7 +18,7 @@ mod check;
 mod codec;
 #[cfg_attr(not(feature = "store"), allow(dead_code, unused_imports))]
 mod resolve;
-#[cfg(feature = "store")]
+#[cfg_attr(not(feature = "store"), allow(dead_code))]
 mod rules;
 #[cfg(feature = "store")]
 mod secret;

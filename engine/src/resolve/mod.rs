@@ -67,6 +67,12 @@ impl Limits {
         Self { total: None, by_kind }
     }
 
+    /// How many a limit allows; `None` where there is no such limit.
+    pub(crate) fn allowed(&self, by: HeldBackBy) -> Option<u32> {
+        let of_kinds = self.by_kind.iter().map(|(_, most, reason)| (*most, *reason));
+        self.total.into_iter().chain(of_kinds).find(|(_, reason)| *reason == by).map(|(most, _)| most)
+    }
+
     /// The limit that a set with these counts breaks, if any: the total first, then by kind ascending.
     pub(crate) fn broken(&self, counts: &Counts) -> Option<HeldBackBy> {
         if let Some((most, reason)) = self.total

@@ -56,28 +56,34 @@ impl std::error::Error for SchemaError {}
 
 impl fmt::Display for SchemaError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, problem) in self.problems.iter().take(SHOWN).enumerate() {
-            if index > 0 {
-                writeln!(f)?;
-            }
-            let Problem { line, column, message, excerpt, marker } = problem;
-            let number = line.to_string();
-            let gutter = " ".repeat(number.len());
-            writeln!(f, "{}:{line}:{column}: {message}", self.file)?;
-            writeln!(f, "{gutter} |")?;
-            writeln!(f, "{number} | {excerpt}")?;
-            write!(f, "{gutter} | {marker}")?;
+        show(&self.file, &self.problems, f)
+    }
+}
+
+/// Shows the problems of a file as [`SchemaError`] does.
+pub(crate) fn show(file: &str, problems: &[Problem], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for (index, problem) in problems.iter().take(SHOWN).enumerate() {
+        if index > 0 {
+            writeln!(f)?;
         }
-        match self.problems.len().saturating_sub(SHOWN) {
-            0 => Ok(()),
-            1 => write!(f, "\nand 1 more problem"),
-            more => write!(f, "\nand {more} more problems"),
-        }
+        let Problem { line, column, message, excerpt, marker } = problem;
+        let number = line.to_string();
+        let gutter = " ".repeat(number.len());
+        writeln!(f, "{file}:{line}:{column}: {message}")?;
+        writeln!(f, "{gutter} |")?;
+        writeln!(f, "{number} | {excerpt}")?;
+        write!(f, "{gutter} | {marker}")?;
+    }
+    match problems.len().saturating_sub(SHOWN) {
+        0 => Ok(()),
+        1 => write!(f, "\nand 1 more problem"),
+        more => write!(f, "\nand {more} more problems"),
     }
 }
 
 impl Problem {
-    fn new(text: &str, span: Range<usize>, message: String) -> Self {
+    /// The problem at `span`, in bytes of `text`.
+    pub(crate) fn new(text: &str, span: Range<usize>, message: String) -> Self {
         let start = floor(text, span.start);
         let (before, after) = text.split_at(start);
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);

@@ -9,6 +9,7 @@ mod parse;
 
 use std::collections::BTreeMap;
 
+pub(crate) use error::show as show_problems;
 pub use error::{Problem, SchemaError};
 pub(crate) use names::closest as names_closest;
 
