@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use kinfold_benches::population;
-use kinfold_engine::model::Identifier;
+use kinfold_engine::model::{Identifier, Observation, Timestamp};
 use kinfold_engine::read::{Lookup, Read};
 use kinfold_engine::schema::Schema;
-use kinfold_engine::write::Batch;
+use kinfold_engine::write::{Act, Authored, Batch};
 use kinfold_engine::{Snapshot, Store};
 
 const PERSONS: u32 = 20_000;
@@ -76,5 +76,69 @@ fn engine(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, engine);
+/// Two persons of 1,000 identifiers each, joined by a link and parted by its retraction.
+fn giants(criterion: &mut Criterion) {
+    const SIZE: u32 = 1_000;
+    let schema =
+        Schema::parse("[namespace.cookie]\n[namespace.email]\n", "schema.toml").expect("well formed");
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let store = Store::create(&dir.path().join("store"), schema).expect("a new store");
+    let cookie = |at: u32| Identifier::new("cookie", format!("c{at}"));
+    let link = |a: Identifier, b: Identifier| Observation {
+        source: "web".to_owned(),
+        time: Timestamp::default(),
+        identifiers: vec![a, b],
+        confidence: 0.9,
+        kind: None,
+        record_id: None,
+        attributes: Default::default(),
+    };
+    for first in [0, SIZE] {
+        let links: Vec<Observation> = (1..SIZE).map(|at| link(cookie(first), cookie(first + at))).collect();
+        load(&store, &links);
+    }
+    let (a, b) = (cookie(0), cookie(SIZE));
+    let join = || {
+        let observations = vec![link(a.clone(), b.clone())];
+        store.observe(Batch { request_id: None, observations }).expect("the store takes it")
+    };
+    let part = || {
+        let act = Act::RetractLink { source: "web".to_owned(), a: a.clone(), b: b.clone() };
+        let by = Authored { author: "bench".to_owned(), reason: "to measure".to_owned() };
+        store.act(&act, by).expect("the source said so")
+    };
+    let persons = || store.stats().expect("readable").persons;
+
+    let mut group = criterion.benchmark_group("giants");
+    group.sample_size(20).measurement_time(Duration::from_secs(10));
+    group.bench_function("join_1000_and_1000", |bencher| {
+        bencher.iter_batched(
+            || {
+                if persons() == 1 {
+                    part();
+                }
+            },
+            |()| join(),
+            BatchSize::PerIteration,
+        );
+    });
+    group.bench_function("part_1000_and_1000", |bencher| {
+        bencher.iter_batched(
+            || {
+                if persons() == 2 {
+                    join();
+                }
+            },
+            |()| part(),
+            BatchSize::PerIteration,
+        );
+    });
+    group.finish();
+    join();
+    assert_eq!(persons(), 1);
+    part();
+    assert_eq!(persons(), 2);
+}
+
+criterion_group!(benches, engine, giants);
 criterion_main!(benches);

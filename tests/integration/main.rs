@@ -5,6 +5,8 @@ mod crash;
 mod damage;
 mod datasets;
 mod engine;
+mod pictures;
 mod readme;
 mod resolution;
 mod server;
+mod work;

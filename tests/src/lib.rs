@@ -6,6 +6,7 @@ pub mod components;
 pub mod data;
 pub mod observed;
 pub mod oracle;
+pub mod pictures;
 pub mod server;
 pub mod work;
 
