@@ -26,8 +26,9 @@ pub struct NearMerge {
     pub last_seen: Timestamp,
     /// What keeps it from joining them.
     pub apart_by: HeldApart,
-    /// The limit that the two persons would break together, as they are: then
-    /// requiring the pair is refused.
+    /// The limit that the two persons would break together, as they are:
+    /// requiring the pair then does not make one of all they hold, but moves
+    /// identifiers from one to the other.
     pub would_break: Option<HeldBackBy>,
 }
 

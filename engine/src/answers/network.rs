@@ -11,7 +11,7 @@ use crate::read::{Read, ReadResult};
 /// Identifiers near one, and everything among them.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Network {
-    /// The identifiers, nearest first.
+    /// The identifiers, nearest first, then in the order in which links name them.
     pub nodes: Vec<NetworkNode>,
     /// The links and overrides among them, ordered by the two places in `nodes`.
     pub links: Vec<NetworkLink>,
