@@ -30,7 +30,7 @@ build: setup ## Build the kinfold binary
 demo: build ## Make a sample, load it, serve it, and ask it questions
 	@KINFOLD_BIN=$(BIN) scripts/demo
 
-evaluate: build ## How far persons agree with the truth, with and without the guards (about 2 minutes)
+evaluate: build ## How far persons agree with the truth, with and without the guards (about a minute)
 	@KINFOLD_BIN=$(BIN) scripts/evaluate
 
 test: test-rust test-python ## Every test

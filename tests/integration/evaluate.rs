@@ -61,6 +61,10 @@ fn guards_keep_a_population_apart() {
     assert_eq!(figure(plain, "recall_kept"), 1.0);
     assert!(figure(no_max, "precision") < 0.8, "{no_max}");
     assert!(figure(no_shared, "precision") < 0.998, "{no_shared}");
+    // Where junk, kiosks and families would make larger ones, a person ends at `max_identifiers`.
+    for row in [no_shared, no_max] {
+        assert_eq!(figure(row, "largest"), 40.0, "{row}");
+    }
     assert!(figure(junk_only, "largest") < figure(plain, "largest"), "{junk_only} {plain}");
     for store in &stores {
         store.check();

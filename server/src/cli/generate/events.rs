@@ -426,7 +426,7 @@ impl<W: Write> Maker<W> {
             } else if let Some(cookie) = cookies.first() {
                 // Who uses the family's device without an account is guessed by
                 // one system, and seldom with more confidence than is due.
-                let weight = if dice.per_mille(2) { dice.between(50, 65) } else { dice.between(30, 45) };
+                let weight = if dice.per_mille(1) { dice.between(50, 65) } else { dice.between(30, 45) };
                 let time = dice.between(BEGIN, END);
                 let seen = Sighting {
                     from: ("cookie", cookie),
@@ -458,8 +458,8 @@ impl<W: Write> Maker<W> {
                 && stranger.number != person.number
             {
                 let theirs = cookie(self.seed, stranger.number, 0);
-                // One wrong link in twenty is as strong as a right one that was seen once.
-                let weight = if wrong < 8 { dice.between(50, 80) } else { dice.between(10, 35) };
+                // One wrong link in thirty is as strong as a right one that was seen once.
+                let weight = if wrong < 5 { dice.between(50, 80) } else { dice.between(10, 35) };
                 let time = dice.between(BEGIN, END);
                 let (to, source, kind) = (("cookie", theirs.as_str()), "web", "match_partner");
                 self.link(&Sighting { from, to, source, kind, weight }, time)?;
