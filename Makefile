@@ -15,7 +15,7 @@ BIN := $(CARGO_TARGET_DIR)/release/kinfold
 # Tests run the optimised code with the assertions that releases leave out.
 CHECKED := CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS=true CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS=true
 
-.PHONY: help setup build demo test test-rust test-python lint licences bench clean-cache
+.PHONY: help setup build demo evaluate test test-rust test-python lint licences bench clean-cache
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ build: setup ## Build the kinfold binary
 
 demo: build ## Make a sample, load it, serve it, and ask it questions
 	@KINFOLD_BIN=$(BIN) scripts/demo
+
+evaluate: build ## How far persons agree with the truth, with and without the guards (about a minute)
+	@KINFOLD_BIN=$(BIN) scripts/evaluate
 
 test: test-rust test-python ## Every test
 

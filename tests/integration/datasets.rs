@@ -7,9 +7,12 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use kinfold_tests::bin::{Cli, CliStore};
-use kinfold_tests::components::{Components, pairs};
+use kinfold_tests::components::Components;
 use kinfold_tests::data;
 use serde_json::Value;
+
+/// Where the truth of the data sets stands.
+pub(crate) const RECORDS: &[&str] = &["--person", "entity", "--identifier", "record=record"];
 
 const RECORDS_OF_PERSONS: &str =
     "MATCH (i:record)-[:IDENTIFIES]->(p:Person) RETURN p.id, count(*) AS n ORDER BY n DESC LIMIT 1";
@@ -112,7 +115,6 @@ fn truth(file: &Path) -> BTreeMap<String, String> {
 fn links_agree(set: &str, test: &str, links: &str, truth_file: &str, records: u64, figures: &[Figures]) {
     let Some(folder) = data::set(set, test) else { return };
     let (links, truth_file) = (folder.join(links), folder.join(truth_file));
-    let truth = truth(&truth_file);
     for expected in figures {
         let input = expected.input;
         let mut bench = Bench::new("datasets/links/schema.toml", "datasets/links/mapping.toml");
@@ -132,19 +134,14 @@ fn links_agree(set: &str, test: &str, links: &str, truth_file: &str, records: u6
         let largest = bench.store.query(RECORDS_OF_PERSONS);
         assert_eq!(number(&largest[0][1]), expected.largest, "{input}: the largest");
 
-        let found: BTreeMap<String, String> = bench
-            .store
-            .query("MATCH (i:record)-[:IDENTIFIES]->(p:Person) RETURN i.value, p.id")
-            .iter()
-            .map(|row| (text(&row[0]), text(&row[1])))
-            .collect();
-        let agreed = pairs(&found, &truth);
-        let four = |number: f64| (number * 10_000.0).round() / 10_000.0;
+        let agreed = CliStore::evaluate(&[&bench.store], None, &truth_file, RECORDS);
+        let four = |what: &str| (agreed[0][what].as_f64().expect("a share") * 10_000.0).round() / 10_000.0;
         assert_eq!(
-            (four(agreed.precision), four(agreed.recall)),
+            (four("precision"), four("recall")),
             (expected.precision, expected.recall),
             "{input}: pair precision and recall"
         );
+        assert_eq!((number(&agreed[0]["labelled"]), number(&agreed[0]["missing"])), (records, 0), "{input}");
     }
 }
 

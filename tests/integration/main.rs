@@ -5,6 +5,7 @@ mod crash;
 mod damage;
 mod datasets;
 mod engine;
+mod evaluate;
 mod pictures;
 mod readme;
 mod resolution;

@@ -148,8 +148,17 @@ pub struct CliStore {
 impl CliStore {
     /// Makes a store in the directory `name` of the working directory.
     pub fn init(cli: &Cli, name: &str, schema: &Path) -> Self {
+        Self::init_without(cli, name, schema, &[])
+    }
+
+    /// As [`CliStore::init`], without these guards of the schema.
+    pub fn init_without(cli: &Cli, name: &str, schema: &Path, guards: &[&str]) -> Self {
         let path = arg(&cli.directory.join(name)).to_owned();
-        cli.run(["init", "--store", &path, "--schema", arg(schema)]).ok();
+        let mut args = vec!["init", "--store", &path, "--schema", arg(schema)];
+        for guard in guards {
+            args.extend(["--without", guard]);
+        }
+        cli.run(args).ok();
         Self { cli: cli.clone(), path }
     }
 
@@ -188,6 +197,27 @@ impl CliStore {
     /// on when the storage last tidied up.
     pub fn stats(&self) -> serde_json::Value {
         figures(&self.cli.run(["stats", "--store", &self.path, "--format", "json"]).ok())
+    }
+
+    /// What `kinfold evaluate` makes of these stores: a row of figures for each,
+    /// the last for `unguarded` if it is given. `columns` says where the truth stands.
+    pub fn evaluate(
+        stores: &[&Self],
+        unguarded: Option<&Self>,
+        truth: &Path,
+        columns: &[&str],
+    ) -> Vec<serde_json::Value> {
+        let cli = &stores.first().or(unguarded.as_ref()).expect("a store").cli;
+        let mut args = vec!["evaluate", "--format", "json", "--truth", arg(truth)];
+        args.extend(columns);
+        for store in stores {
+            args.extend(["--store", &store.path]);
+        }
+        if let Some(store) = unguarded {
+            args.extend(["--unguarded", &store.path]);
+        }
+        let said = cli.run(args).ok();
+        said.lines().map(|line| serde_json::from_str(line).expect("a row is an object")).collect()
     }
 
     /// Holds `kinfold check` to finding nothing.

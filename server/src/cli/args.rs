@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, value_parser};
 
+use super::evaluate::EvaluateArgs;
 use super::generate::GenerateArgs;
+use super::guards::Guard;
 use super::import::ImportArgs;
 use super::output::Format;
 use crate::config::{DEFAULT_PORT, ServeConfig};
@@ -40,6 +42,7 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     Stats(StatsArgs),
     Check(CheckArgs),
+    Evaluate(EvaluateArgs),
     Generate(GenerateArgs),
 }
 
@@ -50,10 +53,12 @@ Examples:
   kinfold init --store ./store
   kinfold init --print-schema > schema.toml
   kinfold init --store ./store --schema schema.toml
+  kinfold init --store ./plain --schema schema.toml --without all
 
 The schema says which namespaces of identifiers there are, how their values are
 brought into one spelling, and what makes identifiers one person. It is kept in
-the store.")]
+the store. --without leaves out its guards against over-merging, to see with
+`kinfold evaluate` what they do.")]
 pub(crate) struct InitArgs {
     /// The directory to make the store in; it is made if it is not there
     #[arg(long, value_name = "DIR", required_unless_present = "print_schema")]
@@ -61,6 +66,9 @@ pub(crate) struct InitArgs {
     /// The schema [default: the built-in one]
     #[arg(long, value_name = "FILE")]
     pub(crate) schema: Option<PathBuf>,
+    /// Leave out guards of the schema, to compare with; several with commas between
+    #[arg(long, value_enum, value_name = "GUARD", value_delimiter = ',', conflicts_with = "print_schema")]
+    pub(crate) without: Vec<Guard>,
     /// Print the built-in schema, to start your own from
     #[arg(long, conflicts_with_all = ["store", "schema"])]
     pub(crate) print_schema: bool,

@@ -8,6 +8,7 @@ use kinfold_engine::schema::Schema;
 
 use super::args::InitArgs;
 use super::failure::Failure;
+use super::guards;
 
 /// Makes a store and says what was made and what to do next.
 pub(super) fn run(args: &InitArgs) -> Result<(), Failure> {
@@ -23,6 +24,17 @@ pub(super) fn run(args: &InitArgs) -> Result<(), Failure> {
             let text = std::fs::read_to_string(file)
                 .map_err(|error| Failure::unreadable("schema", &shown, &error))?;
             (Schema::parse(&text, &shown)?, format!("the schema {shown}"))
+        }
+    };
+    let (schema, which) = match args.without.as_slice() {
+        [] => (schema, which),
+        guards => {
+            let shown = args.schema.as_ref().map_or_else(|| which.clone(), |file| file.display().to_string());
+            let names: Vec<&str> = guards.iter().map(|guard| guard.name()).collect();
+            (
+                guards::without(&schema, &shown, guards)?,
+                format!("{which} without its guards ({})", names.join(", ")),
+            )
         }
     };
     let names: Vec<String> = schema.declared().map(|(name, _)| name.to_owned()).collect();

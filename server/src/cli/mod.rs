@@ -5,8 +5,10 @@
 
 mod args;
 mod check;
+mod evaluate;
 mod failure;
 pub mod generate;
+mod guards;
 pub mod import;
 mod init;
 mod output;
@@ -60,6 +62,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Serve(args) => serve::run(&args).map(done),
         Command::Stats(args) => stats::run(&args).map(done),
         Command::Check(args) => check::run(&args),
+        Command::Evaluate(args) => evaluate::run(&args).map(done),
     }
 }
 

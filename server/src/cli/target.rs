@@ -206,11 +206,15 @@ pub(crate) fn look_at(directory: &Path) -> Result<(), Failure> {
     }
 }
 
+/// Opens a store beside whoever writes to it.
+pub(crate) fn open_to_read(directory: &Path) -> Result<Store, Failure> {
+    look_at(directory)?;
+    Ok(Store::open(directory, OpenOptions { read_only: true, ..OpenOptions::default() })?)
+}
+
 impl LocalStore {
     fn open(directory: &Path) -> Result<Self, Failure> {
-        look_at(directory)?;
-        let options = OpenOptions { read_only: true, ..OpenOptions::default() };
-        Ok(Self { directory: directory.to_owned(), store: Store::open(directory, options)? })
+        Ok(Self { directory: directory.to_owned(), store: open_to_read(directory)? })
     }
 
     fn ask(

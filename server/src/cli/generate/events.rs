@@ -5,12 +5,16 @@ use std::io::{self, Write};
 use super::dice::{Dice, Purpose};
 use super::names::{JUNK_COOKIES, JUNK_DEVICES};
 use super::people::{BEGIN, END, Household, Households, Person};
-use super::values::{account, address, cookie, device, email, network, phone, spelt_email};
+use super::values::{
+    account, address, call_centre_phone, cookie, device, email, network, phone, spelt_email,
+};
 
 /// Owners from here on are not persons but machines that many use.
 const MACHINES: u64 = 1 << 40;
 /// One kiosk stands for so many persons.
 const PERSONS_A_KIOSK: u64 = 5_000;
+/// One call centre serves so many persons.
+const PERSONS_A_CALL_CENTRE: u64 = 10_000;
 
 /// How much was made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -119,10 +123,18 @@ impl<W: Write> Maker<W> {
         for kiosk in 0..(self.persons / PERSONS_A_KIOSK).max(1) {
             self.kiosk(kiosk)?;
         }
+        for centre in 0..self.call_centres() {
+            self.truth("phone", &call_centre_phone(centre), None, "")?;
+        }
         self.files.records.flush()?;
         self.files.links.flush()?;
         self.files.truth.flush()?;
         Ok(self.made)
+    }
+
+    /// How many call centres there are, whose own number stands on many a record.
+    pub(super) fn call_centres(&self) -> u64 {
+        (self.persons / PERSONS_A_CALL_CENTRE).max(1)
     }
 
     fn truth(
@@ -412,7 +424,10 @@ impl<W: Write> Maker<W> {
                 };
                 self.seen(dice, seen, BEGIN, END)?;
             } else if let Some(cookie) = cookies.first() {
-                let weight = dice.between(30, 45);
+                // Who uses the family's device without an account is guessed by
+                // one system, and seldom with more confidence than is due.
+                let weight = if dice.per_mille(1) { dice.between(50, 65) } else { dice.between(30, 45) };
+                let time = dice.between(BEGIN, END);
                 let seen = Sighting {
                     from: ("cookie", cookie),
                     to: ("device", device),
@@ -420,7 +435,7 @@ impl<W: Write> Maker<W> {
                     kind: "session",
                     weight,
                 };
-                self.seen(dice, seen, BEGIN, END)?;
+                self.link(&seen, time)?;
             }
         }
         Ok(())
@@ -443,8 +458,8 @@ impl<W: Write> Maker<W> {
                 && stranger.number != person.number
             {
                 let theirs = cookie(self.seed, stranger.number, 0);
-                // One wrong link in eleven is as strong as a right one.
-                let weight = if wrong < 15 { dice.between(60, 85) } else { dice.between(10, 35) };
+                // One wrong link in thirty is as strong as a right one that was seen once.
+                let weight = if wrong < 5 { dice.between(50, 80) } else { dice.between(10, 35) };
                 let time = dice.between(BEGIN, END);
                 let (to, source, kind) = (("cookie", theirs.as_str()), "web", "match_partner");
                 self.link(&Sighting { from, to, source, kind, weight }, time)?;

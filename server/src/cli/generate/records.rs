@@ -6,7 +6,7 @@ use super::dice::Dice;
 use super::events::{Lives, Maker, written_time};
 use super::names::{CONSENT, JUNK_EMAILS, JUNK_PHONES, TIERS};
 use super::people::{BEGIN, END};
-use super::values::{address, spelt_address, spelt_email, spelt_phone};
+use super::values::{address, call_centre_phone, spelt_address, spelt_email, spelt_phone};
 
 /// A row of a system of records.
 struct Record<'v> {
@@ -59,9 +59,14 @@ impl<W: Write> Maker<W> {
                 if more.is_empty() { junk.to_owned() } else { format!("{};{junk}", more.join(";")) };
             self.made.junk += 1;
         }
-        if record.phone.is_empty() && dice.per_mille(40) {
-            record.phone = dice.pick(JUNK_PHONES).to_owned();
-            self.made.junk += 1;
+        if record.phone.is_empty() {
+            if dice.per_mille(40) {
+                record.phone = dice.pick(JUNK_PHONES).to_owned();
+                self.made.junk += 1;
+            } else if dice.per_mille(30) {
+                // The agent who made the record filled in the number of the desk.
+                record.phone = call_centre_phone(dice.below(self.call_centres()));
+            }
         }
         self.record(dice, &record, birth_year)?;
         if lives.old.is_some() || dice.per_mille(200) {

@@ -49,6 +49,11 @@ pub(super) fn phone(person: u64, line: u64) -> String {
     format!("+49{prefix}{:08}", scrambled(person, PRIME, 38_196_601))
 }
 
+/// The number of a call centre, of which there are at most a few thousand.
+pub(super) fn call_centre_phone(centre: u64) -> String {
+    format!("+4930{:07}", 2_000_000 + centre)
+}
+
 /// A way to write a number that [`phone`] gave.
 pub(super) fn spelt_phone(dice: &mut Dice, phone: &str) -> String {
     let (area, rest) = (phone.get(3..6).unwrap_or_default(), phone.get(6..).unwrap_or_default());
@@ -151,6 +156,7 @@ mod tests {
     fn values_look_as_they_should() {
         assert_eq!(account(0).len(), 9);
         assert_eq!(phone(7, 0).len(), 14);
+        assert_eq!(call_centre_phone(4_999), "+49302004999");
         let device = device(1, 2, 3);
         assert_eq!((device.len(), device.as_bytes()[14], device.matches('-').count()), (36, b'4', 4));
         assert!(network(5).starts_with("2001:db8:"));
