@@ -116,6 +116,19 @@ impl Snapshot {
         })
     }
 
+    /// The changes to who is who from the event at a place on, in their order.
+    pub(crate) fn events_at(
+        &self,
+        from: Seq,
+        index: u32,
+    ) -> impl Iterator<Item = ReadResult<Event>> + '_ + use<'_> {
+        let mut rows = self.rows().scan::<EventRow>(KeyBytes::new(&[]));
+        rows.seek((from.get(), index));
+        let last = self.seq();
+        rows.map(|row| row.map(|(key, row)| row.to_model(key)))
+            .take_while(move |event| event.as_ref().map_or(true, |event| event.seq <= last))
+    }
+
     /// The counters after the last write up to a sequence number.
     fn counters_at(&self, seq: u64) -> ReadResult<Counters> {
         Ok(self.rows().last_up_to::<WriteRow>(seq)?.map(|(_, row)| row.counters).unwrap_or_default())
@@ -422,11 +435,7 @@ impl Read for Snapshot {
     }
 
     fn events(&self, from: Seq) -> impl Iterator<Item = ReadResult<Event>> + '_ {
-        let mut rows = self.rows().scan::<EventRow>(KeyBytes::new(&[]));
-        rows.seek((from.get(), 0));
-        let last = self.seq();
-        rows.map(|row| row.map(|(key, row)| row.to_model(key)))
-            .take_while(move |event| event.as_ref().map_or(true, |event| event.seq <= last))
+        self.events_at(from, 0)
     }
 
     fn person_events(&self, id: PersonId) -> impl Iterator<Item = ReadResult<Event>> + '_ {

@@ -513,7 +513,13 @@ impl Store {
 
     /// Follows the changes to who is who from the write `from` on.
     pub fn watch(&self, from: Seq) -> Watch {
-        Watch::new(self.clone(), from)
+        self.watch_at(from, 0)
+    }
+
+    /// Follows the changes to who is who from the event at a place on: that of
+    /// the write `from` with this index, or the first behind it.
+    pub fn watch_at(&self, from: Seq, index: u32) -> Watch {
+        Watch::new(self.clone(), from, index)
     }
 
     /// Waits until no links wait for a cut; says whether none do.

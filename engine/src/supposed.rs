@@ -1,5 +1,6 @@
-//! A store as it would be resolved: at another threshold, without a source, or
-//! without a link. Nothing is written, and no more is resolved than is asked for.
+//! A store as it would be resolved: at another threshold, without a source,
+//! without a link, or under another schema. Nothing is written; and but for
+//! another schema, which may change everything, no more is resolved than is asked for.
 //!
 //! A view of this kind is an overlay that is never committed: the very code that
 //! settles a write settles the raw components around what is asked for, in
@@ -20,8 +21,8 @@ use crate::model::{
 use crate::read::{Found, Read, ReadError, ReadResult, ViewOptions};
 use crate::rules::ordered;
 use crate::schema::{Schema, names_closest};
-use crate::snapshot::{AsOfError, Snapshot, evidence, household_row, member, seen};
-use crate::write::{Lens, Overlay};
+use crate::snapshot::{AsOfError, Snapshot, State, evidence, household_row, member, seen};
+use crate::write::{Authored, Lens, Overlay, SchemaError};
 
 /// Why a view of a store cannot be had.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -49,6 +50,9 @@ pub enum ViewError {
         /// As it was given.
         identifier: Identifier,
     },
+    /// The schema cannot be put in force in this store.
+    #[error(transparent)]
+    Schema(Box<SchemaError>),
     /// It is asked for a purpose, and nothing is kept about purposes.
     #[error("consent is not kept yet: nothing can be asked for a purpose")]
     Purpose,
@@ -79,6 +83,12 @@ impl Snapshot {
             return Ok(StoreView::Resolved(base));
         }
         Ok(StoreView::Supposed(Box::new(Supposed::new(self.clone(), base, options)?)))
+    }
+
+    /// The store as it would be with another schema in force. The whole store is
+    /// resolved at once, in memory, as [`crate::Store::plan_schema`] does it.
+    pub fn under(&self, schema: &Schema) -> Result<StoreView, ViewError> {
+        Ok(StoreView::Supposed(Box::new(Supposed::under(self, schema)?)))
     }
 }
 
@@ -150,6 +160,39 @@ impl Supposed {
             without_sources,
         };
         Ok(Self { now, base, schema, inner: Mutex::new(inner), changes_links })
+    }
+
+    fn under(now: &Snapshot, schema: &Schema) -> Result<Self, ViewError> {
+        let state = &now.state;
+        let mut overlay = Overlay::new(
+            Arc::clone(&state.view),
+            Arc::clone(&state.schema),
+            (*state.names).clone(),
+            (*state.counters).clone(),
+        );
+        let nobody = Authored { author: String::new(), reason: String::new() };
+        let schema = Arc::new(schema.clone());
+        overlay
+            .apply_schema(Arc::clone(&schema), &nobody)?
+            .map_err(|refused| ViewError::Schema(Box::new(refused)))?;
+        // Names are looked up, and spelt, as the schema has it.
+        let base = Snapshot {
+            state: Arc::new(State {
+                view: Arc::clone(&state.view),
+                schema: Arc::clone(&schema),
+                names: Arc::new(overlay.names.clone()),
+                rules: Arc::clone(&overlay.rules),
+                counters: Arc::clone(&state.counters),
+                secret: Arc::clone(&state.secret),
+            }),
+        };
+        let inner = Inner {
+            settled: vec![true; overlay.counters.identifiers as usize],
+            housed: BTreeSet::new(),
+            overlay,
+            without_sources: Vec::new(),
+        };
+        Ok(Self { now: now.clone(), base, schema, inner: Mutex::new(inner), changes_links: false })
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {

@@ -12,17 +12,16 @@ use crate::store::Store;
 /// that was interrupted goes on from the last it has dealt with.
 pub struct Watch {
     store: Store,
-    /// The last event that was given, or where to begin.
-    after: Option<(Seq, u32)>,
-    from: Seq,
+    /// Where the next event stands, or before it.
+    next: (Seq, u32),
 }
 
 impl Watch {
-    pub(crate) fn new(store: Store, from: Seq) -> Self {
-        Self { store, after: None, from }
+    pub(crate) fn new(store: Store, from: Seq, index: u32) -> Self {
+        Self { store, next: (from, index) }
     }
 
-    /// The next events, at most `most` of them, waiting up to `wait` for the
+    /// The next events, at least one and at most `most` of them, waiting up to `wait` for the
     /// first. None where nothing happened in that time; then the store stands at
     /// [`Watch::position`], which is worth telling to whoever listens.
     pub fn next(&mut self, most: usize, wait: Duration) -> ReadResult<Vec<Event>> {
@@ -30,31 +29,30 @@ impl Watch {
         loop {
             let snapshot = self.store.snapshot();
             let seen = snapshot.seq();
-            let after = self.after;
-            let events: Vec<Event> = snapshot
-                .events(self.from)
-                .skip_while(|event| {
-                    event
-                        .as_ref()
-                        .is_ok_and(|event| after.is_some_and(|after| (event.seq, event.index) <= after))
-                })
-                .take(most)
-                .collect::<ReadResult<_>>()?;
+            let (from, index) = self.next;
+            let events: Vec<Event> =
+                snapshot.events_at(from, index).take(most.max(1)).collect::<ReadResult<_>>()?;
             if let Some(last) = events.last() {
-                self.after = Some((last.seq, last.index));
-                self.from = last.seq;
+                self.next = (last.seq, last.index + 1);
                 return Ok(events);
             }
-            self.from = self.from.max(seen.next());
-            self.after = None;
+            // A write has all its events when it is visible.
+            self.next = self.next.max((seen.next(), 0));
             if !self.store.wait_for(seen.next(), deadline.saturating_duration_since(Instant::now())) {
                 return Ok(Vec::new());
             }
         }
     }
 
-    /// Every event before this sequence number was given.
+    /// Every event of a write before this one was given, and of this one those
+    /// before [`Watch::place`].
     pub fn position(&self) -> Seq {
-        self.from
+        self.next.0
+    }
+
+    /// Every event before this place was given: a write, and the place among its
+    /// events. [`Store::watch_at`] goes on there.
+    pub fn place(&self) -> (Seq, u32) {
+        self.next
     }
 }

@@ -8,7 +8,7 @@ use prost_types::{DescriptorProto, EnumDescriptorProto, FileDescriptorProto, Fil
 fn ours() -> Vec<FileDescriptorProto> {
     let set = FileDescriptorSet::decode(crate::FILE_DESCRIPTOR_SET).unwrap();
     let ours: Vec<_> = set.file.into_iter().filter(|file| file.package() == "kinfold.v1").collect();
-    assert_eq!(ours.len(), 5);
+    assert_eq!(ours.len(), 7);
     ours
 }
 
@@ -51,12 +51,20 @@ fn every_method_has_its_own_request_and_response() {
         [
             "Observe",
             "ObserveStream",
+            "Forbid",
+            "Require",
+            "Release",
+            "Retract",
             "ResolvePerson",
             "BatchResolvePersons",
             "GetProfile",
             "GetHousehold",
             "Query",
-            "GetStats"
+            "Watch",
+            "GetStats",
+            "GetSchema",
+            "PlanSchema",
+            "ApplySchema"
         ]
     );
 }

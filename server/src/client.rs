@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use kinfold_engine::model::{AttributeValue, Observation};
+use kinfold_engine::model::{AttributeValue, Identifier, Observation};
+use kinfold_engine::write::{Act, Authored};
 use kinfold_proto::v1;
 use kinfold_proto::v1::admin_service_client::AdminServiceClient;
 use kinfold_proto::v1::ingest_service_client::IngestServiceClient;
@@ -10,6 +11,7 @@ use kinfold_proto::v1::query_response::Part;
 use kinfold_proto::v1::query_service_client::QueryServiceClient;
 use kinfold_proto::v1::query_service_server::SERVICE_NAME;
 use kinfold_proto::v1::value::Kind;
+use kinfold_proto::v1::watch_service_client::WatchServiceClient;
 use kinfold_query::{List, Map, Params, Value};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Streaming};
@@ -186,6 +188,90 @@ impl Client {
         answer.into_inner().receipt.ok_or_else(|| self.contract("no receipt"))
     }
 
+    /// Does something in somebody's name: an override, or evidence withdrawn.
+    pub async fn act(&self, act: &Act, by: &Authored) -> Result<v1::ActReceipt, ClientError> {
+        let mut client =
+            IngestServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES);
+        let (author, reason) = (by.author.clone(), by.reason.clone());
+        let pair = |a, b| (Some(identifier(a)), Some(identifier(b)));
+        let retract = |what| v1::RetractRequest {
+            what: Some(v1::Retraction { what: Some(what) }),
+            author: by.author.clone(),
+            reason: by.reason.clone(),
+        };
+        use v1::retraction::What;
+        let answer = match act {
+            Act::Forbid(a, b) => {
+                let (a, b) = pair(a, b);
+                let answer = client.forbid(v1::ForbidRequest { a, b, author, reason }).await;
+                answer.map(|answer| answer.into_inner().receipt)
+            }
+            Act::Require(a, b) => {
+                let (a, b) = pair(a, b);
+                let answer = client.require(v1::RequireRequest { a, b, author, reason }).await;
+                answer.map(|answer| answer.into_inner().receipt)
+            }
+            Act::Release(a, b) => {
+                let (a, b) = pair(a, b);
+                let answer = client.release(v1::ReleaseRequest { a, b, author, reason }).await;
+                answer.map(|answer| answer.into_inner().receipt)
+            }
+            Act::RetractLink { source, a, b } => {
+                let (a, b) = pair(a, b);
+                let what = What::Link(v1::RetractedLink { source: source.clone(), a, b });
+                client.retract(retract(what)).await.map(|answer| answer.into_inner().receipt)
+            }
+            Act::RetractRecord { source, record_id } => {
+                let (source, record_id) = (source.clone(), record_id.clone());
+                let what = What::Record(v1::RetractedRecord { source, record_id });
+                client.retract(retract(what)).await.map(|answer| answer.into_inner().receipt)
+            }
+            Act::RetractSource { source } => {
+                let what = What::Source(source.clone());
+                client.retract(retract(what)).await.map(|answer| answer.into_inner().receipt)
+            }
+        };
+        answer.map_err(|status| self.refused(&status))?.ok_or_else(|| self.contract("no receipt"))
+    }
+
+    /// The text of the schema in force.
+    pub async fn schema(&self) -> Result<String, ClientError> {
+        let mut client = AdminServiceClient::new(self.channel.clone());
+        let answer = client.get_schema(v1::GetSchemaRequest::default()).await;
+        Ok(answer.map_err(|status| self.refused(&status))?.into_inner().schema)
+    }
+
+    /// What a schema would change; nothing is written.
+    pub async fn plan_schema(
+        &self,
+        request: v1::PlanSchemaRequest,
+    ) -> Result<v1::PlanSchemaResponse, ClientError> {
+        let mut client =
+            AdminServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES);
+        let answer = client.plan_schema(request).await;
+        Ok(answer.map_err(|status| self.refused(&status))?.into_inner())
+    }
+
+    /// Puts a schema in force; returns when it is on disk.
+    pub async fn apply_schema(
+        &self,
+        request: v1::ApplySchemaRequest,
+    ) -> Result<v1::ApplySchemaResponse, ClientError> {
+        let mut client =
+            AdminServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES);
+        let answer = client.apply_schema(request).await;
+        Ok(answer.map_err(|status| self.refused(&status))?.into_inner())
+    }
+
+    /// Follows the changes to who is who from a position on; does not end by itself.
+    pub async fn watch(&self, from: v1::WatchPosition) -> Result<Feed, ClientError> {
+        let mut client =
+            WatchServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES);
+        let request = v1::WatchRequest { from: Some(from), view: v1::View::Full.into() };
+        let stream = client.watch(request).await.map_err(|status| self.refused(&status))?.into_inner();
+        Ok(Feed { client: self.clone(), stream })
+    }
+
     fn refused(&self, status: &tonic::Status) -> ClientError {
         let details = status.get_error_details();
         let ours = details.error_info();
@@ -203,6 +289,25 @@ impl Client {
 
     fn contract(&self, what: impl Into<String>) -> ClientError {
         ClientError::Contract { url: self.url.clone(), what: what.into() }
+    }
+}
+
+/// A feed of changes. Dropping it ends it.
+#[derive(Debug)]
+pub struct Feed {
+    client: Client,
+    stream: Streaming<v1::WatchResponse>,
+}
+
+impl Feed {
+    /// The next message: events, or none where there are none for now. Its
+    /// position is where another feed would go on behind it.
+    pub async fn next(&mut self) -> Result<v1::WatchResponse, ClientError> {
+        match self.stream.message().await {
+            Ok(Some(message)) => Ok(message),
+            Ok(None) => Err(self.client.contract("the feed ends without a reason")),
+            Err(status) => Err(self.client.refused(&status)),
+        }
     }
 }
 
@@ -317,19 +422,17 @@ impl Client {
     }
 }
 
+/// An identifier as it travels.
+fn identifier(it: &Identifier) -> v1::Identifier {
+    v1::Identifier { namespace: it.namespace.clone(), value: it.value.clone() }
+}
+
 /// An observation as it travels.
 pub(crate) fn observation(it: &Observation) -> v1::Observation {
     v1::Observation {
         source: it.source.clone(),
         time: Some(to_proto::timestamp(it.time)),
-        identifiers: it
-            .identifiers
-            .iter()
-            .map(|identifier| v1::Identifier {
-                namespace: identifier.namespace.clone(),
-                value: identifier.value.clone(),
-            })
-            .collect(),
+        identifiers: it.identifiers.iter().map(identifier).collect(),
         confidence: Some(it.confidence),
         kind: it.kind.clone().unwrap_or_default(),
         record_id: it.record_id.clone().unwrap_or_default(),

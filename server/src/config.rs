@@ -34,6 +34,11 @@ pub struct ServeConfig {
     pub call_timeout: Duration,
     /// How long a query may take. A client's own deadline counts where it is sooner.
     pub query_timeout: Duration,
+    /// How long a call may take that can go through the whole store: a schema, a
+    /// retraction. A client's own deadline counts where it is sooner.
+    pub long_call_timeout: Duration,
+    /// How often a watcher to whom nothing happens is given a sign of life.
+    pub watch_heartbeat: Duration,
     /// How long a read waits for the sequence number that it asks for.
     pub at_least_timeout: Duration,
     /// After how long without traffic a connection is asked for a sign of life.
@@ -71,6 +76,8 @@ impl Default for ServeConfig {
             max_header_bytes: 16 << 10,
             call_timeout: Duration::from_secs(30),
             query_timeout: Duration::from_secs(30),
+            long_call_timeout: Duration::from_secs(3_600),
+            watch_heartbeat: Duration::from_secs(5),
             at_least_timeout: Duration::from_secs(5),
             keepalive_interval: Duration::from_secs(60),
             keepalive_timeout: Duration::from_secs(20),
@@ -142,6 +149,8 @@ impl ServeConfig {
         for (setting, given, least) in [
             ("call_timeout", self.call_timeout, tick),
             ("query_timeout", self.query_timeout, tick),
+            ("long_call_timeout", self.long_call_timeout, tick),
+            ("watch_heartbeat", self.watch_heartbeat, tick),
             ("at_least_timeout", self.at_least_timeout, Duration::ZERO),
             ("keepalive_interval", self.keepalive_interval, Duration::from_secs(1)),
             ("keepalive_timeout", self.keepalive_timeout, Duration::from_secs(1)),

@@ -9,6 +9,7 @@ pub mod client;
 mod config;
 mod grpc;
 mod incoming;
+mod schema_change;
 mod serve;
 mod view;
 

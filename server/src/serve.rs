@@ -8,6 +8,7 @@ use kinfold_proto::v1::admin_service_server::AdminServiceServer;
 use kinfold_proto::v1::ingest_service_server::IngestServiceServer;
 use kinfold_proto::v1::lookup_service_server::LookupServiceServer;
 use kinfold_proto::v1::query_service_server::QueryServiceServer;
+use kinfold_proto::v1::watch_service_server::WatchServiceServer;
 use tokio::net::TcpListener;
 use tonic::server::NamedService;
 use tonic::transport::Server;
@@ -15,7 +16,7 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use crate::config::ServeConfig;
-use crate::grpc::{Admin, App, Ingest, Lookup, Queries};
+use crate::grpc::{Admin, App, Ingest, Lookup, Queries, Watching};
 use crate::incoming;
 
 /// How long a shutdown waits for work that it has called off.
@@ -70,6 +71,7 @@ pub async fn run(
         .add_service(bounded!(IngestServiceServer, Ingest(app.clone())))
         .add_service(bounded!(LookupServiceServer, Lookup(app.clone())))
         .add_service(bounded!(QueryServiceServer, Queries(app.clone())))
+        .add_service(bounded!(WatchServiceServer, Watching(app.clone())))
         .add_service(bounded!(AdminServiceServer, Admin(app.clone())));
 
     let connections = incoming::accept(listener, config.max_connections, app.cut().clone());
@@ -120,11 +122,12 @@ pub async fn run(
 struct Health(HealthReporter);
 
 impl Health {
-    const NAMES: [&'static str; 5] = [
+    const NAMES: [&'static str; 6] = [
         "",
         <IngestServiceServer<Ingest> as NamedService>::NAME,
         <LookupServiceServer<Lookup> as NamedService>::NAME,
         <QueryServiceServer<Queries> as NamedService>::NAME,
+        <WatchServiceServer<Watching> as NamedService>::NAME,
         <AdminServiceServer<Admin> as NamedService>::NAME,
     ];
 

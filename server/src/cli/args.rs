@@ -5,11 +5,17 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, value_parser};
 
+use super::acts::{ForbidArgs, ReleaseArgs, RequireArgs, RetractArgs};
+use super::assertions::AssertArgs;
 use super::evaluate::EvaluateArgs;
+use super::explain::{DiffArgs, HistoryArgs, HowArgs, NearMergesArgs, NetworkArgs, WhyArgs, WhyNotArgs};
 use super::generate::GenerateArgs;
 use super::guards::Guard;
 use super::import::ImportArgs;
 use super::output::Format;
+use super::rebuild::RebuildArgs;
+use super::schema::SchemaArgs;
+use super::watch::WatchArgs;
 use crate::config::{DEFAULT_PORT, ServeConfig};
 
 /// A graph-based identity store: who is who, and why
@@ -39,10 +45,25 @@ pub(crate) enum Command {
     Import(ImportArgs),
     Query(QueryArgs),
     Shell(ShellArgs),
+    Why(WhyArgs),
+    WhyNot(WhyNotArgs),
+    How(HowArgs),
+    History(HistoryArgs),
+    Network(NetworkArgs),
+    Diff(DiffArgs),
+    NearMerges(NearMergesArgs),
+    Watch(WatchArgs),
+    Forbid(ForbidArgs),
+    Require(RequireArgs),
+    Release(ReleaseArgs),
+    Retract(RetractArgs),
+    Schema(SchemaArgs),
+    Assert(AssertArgs),
     Serve(ServeArgs),
     Stats(StatsArgs),
     Check(CheckArgs),
     Evaluate(EvaluateArgs),
+    Rebuild(RebuildArgs),
     Generate(GenerateArgs),
 }
 

@@ -4,8 +4,10 @@ use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
+use kinfold_engine::answers::AssertionsError;
 use kinfold_engine::read::ReadError;
 use kinfold_engine::schema::SchemaError;
+use kinfold_engine::write::{ActError, SchemaError as UnfitSchema, WriteError};
 use kinfold_engine::{AsOfError, OpenError, ViewError};
 use kinfold_query::{ErrorKind, QueryError};
 use tonic::Code;
@@ -13,6 +15,7 @@ use tonic::Code;
 use super::import::{MappingError, UsageError};
 use crate::client::ClientError;
 use crate::config::ConfigError;
+use crate::schema_change::ChangeError;
 
 /// What the exit status says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,6 +162,55 @@ impl From<ViewError> for Failure {
         match error {
             ViewError::Read(error) | ViewError::AsOf(AsOfError::Read(error)) => error.into(),
             error => Self::usage(error.to_string()),
+        }
+    }
+}
+
+impl From<ActError> for Failure {
+    fn from(error: ActError) -> Self {
+        let text = error.to_string();
+        match error {
+            ActError::Author { .. } | ActError::Identifier { .. } | ActError::OneIdentifier => {
+                Self::usage(text)
+            }
+            ActError::Unknown { .. }
+            | ActError::UnknownSource { .. }
+            | ActError::Stands { .. }
+            | ActError::RequiredTogether { .. }
+            | ActError::ForbiddenInside { .. }
+            | ActError::Limit { .. }
+            | ActError::NothingStands { .. }
+            | ActError::NeverSaid { .. }
+            | ActError::NoRecord { .. }
+            | ActError::Write(_) => Self::failed(text),
+        }
+    }
+}
+
+impl From<WriteError> for Failure {
+    fn from(error: WriteError) -> Self {
+        Self::failed(error.to_string())
+    }
+}
+
+impl From<AssertionsError> for Failure {
+    fn from(error: AssertionsError) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
+impl From<ChangeError> for Failure {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Schema(UnfitSchema::Parse(error)) => error.into(),
+            ChangeError::Schema(UnfitSchema::Act(error)) => (*error).into(),
+            ChangeError::Schema(error) => Self::failed(error.to_string()),
+            ChangeError::Assertions(error) => error.into(),
+            ChangeError::Broken(broken) => Self::failed(format!(
+                "{broken}
+the schema is not put in force; --go-on does it all the same"
+            )),
+            ChangeError::Read(error) => error.into(),
         }
     }
 }

@@ -3,9 +3,12 @@
 //! A module for each command; `target` is the one way to a store, be it a
 //! directory or a server, and `output` the one way of an answer to the screen.
 
+mod acts;
 mod args;
+mod assertions;
 mod check;
 mod evaluate;
+mod explain;
 mod failure;
 pub mod generate;
 mod guards;
@@ -14,11 +17,14 @@ mod init;
 mod output;
 mod params;
 mod query;
+mod rebuild;
+mod schema;
 mod serve;
 mod shell;
 mod statements;
 mod stats;
 mod target;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -30,8 +36,8 @@ use failure::Failure;
 
 /// Runs `kinfold` with the arguments of this process.
 ///
-/// The exit status is 0, 1 if something failed, 2 if the command line, a
-/// schema, a mapping or a query is wrong. Errors are one message on standard
+/// The exit status is 0, 1 if something failed or is refused, 2 if the command
+/// line, a schema, a mapping, assertions or a query is wrong. Errors are one message on standard
 /// error; a reader of standard output that goes away ends the command quietly.
 pub fn main() -> ExitCode {
     let command = match Cli::try_parse() {
@@ -58,11 +64,26 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Generate(args) => Ok(generate::run_generate(&args).map(done)?),
         Command::Import(args) => import(&args),
         Command::Query(args) => query::run(&args).map(done),
+        Command::Why(args) => explain::why(&args).map(done),
+        Command::WhyNot(args) => explain::why_not(&args).map(done),
+        Command::How(args) => explain::how(&args).map(done),
+        Command::History(args) => explain::history(&args).map(done),
+        Command::Network(args) => explain::network(&args).map(done),
+        Command::Diff(args) => explain::diff(&args).map(done),
+        Command::NearMerges(args) => explain::near_merges(&args).map(done),
+        Command::Watch(args) => watch::run(&args).map(done),
+        Command::Forbid(args) => acts::forbid(&args).map(done),
+        Command::Require(args) => acts::require(&args).map(done),
+        Command::Release(args) => acts::release(&args).map(done),
+        Command::Retract(args) => acts::retract(&args).map(done),
+        Command::Schema(args) => schema::run(&args),
+        Command::Assert(args) => assertions::run(&args),
         Command::Shell(args) => shell::run(&args),
         Command::Serve(args) => serve::run(&args).map(done),
         Command::Stats(args) => stats::run(&args).map(done),
         Command::Check(args) => check::run(&args),
         Command::Evaluate(args) => evaluate::run(&args).map(done),
+        Command::Rebuild(args) => rebuild::run(&args).map(done),
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::io::{self, Read};
 
-use super::args::QueryArgs;
+use kinfold_query::Params;
+
+use super::args::{LimitArgs, QueryArgs, TargetArgs};
 use super::failure::Failure;
-use super::output;
+use super::output::{self, Format};
 use super::params;
 use super::statements;
 use super::target::{Interrupt, Question, RunLimits, Target};
@@ -29,9 +31,31 @@ pub(super) fn run(args: &QueryArgs) -> Result<(), Failure> {
             )));
         }
     }
-    let target = Target::open(&args.target)?;
-    let question = Question { text: &text, params: &params, limits: &RunLimits::of(&args.limits) };
-    let mut answer = output::to_stdout(args.format);
+    let asked = Asked { text: &text, params: &params, heading: None };
+    ask(&args.target, &args.limits, args.format, &asked)
+}
+
+/// A statement with its parameters, and what to write above its rows where they are to be looked at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'a> {
+    pub(super) text: &'a str,
+    pub(super) params: &'a Params,
+    pub(super) heading: Option<&'a str>,
+}
+
+/// Asks a statement and prints its rows.
+pub(super) fn ask(
+    target: &TargetArgs,
+    limits: &LimitArgs,
+    format: Format,
+    asked: &Asked<'_>,
+) -> Result<(), Failure> {
+    let target = Target::open(target)?;
+    let question = Question { text: asked.text, params: asked.params, limits: &RunLimits::of(limits) };
+    let mut answer = output::to_stdout(format);
+    if let Some(heading) = asked.heading.filter(|_| format.is_to_look_at()) {
+        answer = output::headed(heading, answer);
+    }
     let outcome = target.ask(&question, &Interrupt::default(), answer.as_mut());
     // What came before an error is worth seeing; if it cannot be written, the first error says more.
     let ended = answer.end(outcome.is_ok());

@@ -1,5 +1,7 @@
 //! The two ways to a store: its directory, and a server that has it open.
 
+mod changes;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,6 +22,8 @@ use super::failure::Failure;
 use super::output::{Answer, Figures};
 use crate::client::Client;
 use crate::view;
+
+pub(crate) use changes::SchemaTexts;
 
 /// What one query may take; what is not set is the store's or the server's own to say.
 #[derive(Clone, Copy, Debug, Default)]
@@ -156,14 +160,6 @@ impl Target {
                 let namespaces = server.figures()?.namespaces.into_iter().map(|(name, _)| name);
                 Ok(vocabulary(namespaces).into())
             }
-        }
-    }
-
-    /// The schema's text; `None` where a server does not tell it.
-    pub(crate) fn schema(&self) -> Option<String> {
-        match self {
-            Self::Store(store) => Some(store.store.snapshot().schema().text().to_owned()),
-            Self::Server(_) => None,
         }
     }
 

@@ -70,7 +70,26 @@ impl App {
         hint: &'static str,
         work: impl Future<Output = Result<T, CallError>>,
     ) -> Result<tonic::Response<T>, tonic::Status> {
-        let answer = match Deadline::of(metadata, self.config().call_timeout) {
+        Self::within(self.config().call_timeout, metadata, hint, work).await
+    }
+
+    /// Runs a call that may go through the whole store, within its deadline.
+    pub(crate) async fn long<T>(
+        &self,
+        metadata: &MetadataMap,
+        hint: &'static str,
+        work: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<tonic::Response<T>, tonic::Status> {
+        Self::within(self.config().long_call_timeout, metadata, hint, work).await
+    }
+
+    async fn within<T>(
+        limit: Duration,
+        metadata: &MetadataMap,
+        hint: &'static str,
+        work: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<tonic::Response<T>, tonic::Status> {
+        let answer = match Deadline::of(metadata, limit) {
             Ok(deadline) => deadline.bound(hint, work).await,
             Err(error) => Err(error.into()),
         };
@@ -126,6 +145,21 @@ impl App {
             store.submit(batch, done);
         });
         queued.await.map_err(|error| CallError::Internal(error.to_string()))
+    }
+
+    /// Does something by hand to the store, off the threads that serve connections.
+    /// It goes on to its end if the call is given up.
+    pub(crate) async fn change<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store) -> Result<T, CallError> + Send + 'static,
+    ) -> Result<T, CallError> {
+        let place = place(&self.0.writes).await?;
+        let store = self.store().clone();
+        let done = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            work(&store)
+        });
+        done.await.unwrap_or_else(|error| Err(CallError::Internal(error.to_string())))
     }
 
     /// A place among the queries that run at once; waits for one.

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use kinfold_engine::model::{Identifier, Seq};
 use kinfold_engine::read::ReadError;
-use kinfold_engine::write::WriteError;
+use kinfold_engine::write::{ActError, SchemaError, WriteError};
 use kinfold_engine::{AsOfError, ViewError};
 use kinfold_query::QueryError;
+
+use crate::schema_change::{BrokenAssertions, ChangeError};
 
 /// Why a call has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +45,15 @@ pub(crate) enum CallError {
     /// A write failed.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// Something done by hand was refused.
+    #[error(transparent)]
+    Act(Box<ActError>),
+    /// A schema cannot be put in force.
+    #[error(transparent)]
+    Schema(Box<SchemaError>),
+    /// A schema would break assertions.
+    #[error("{0}\nset `go_on` to put the schema in force all the same")]
+    Broken(BrokenAssertions),
     /// A query failed.
     #[error(transparent)]
     Query(Box<QueryError>),
@@ -92,10 +103,43 @@ impl From<ViewError> for CallError {
         let fault = match error {
             ViewError::Read(error) | ViewError::AsOf(AsOfError::Read(error)) => return error.into(),
             ViewError::UnknownIdentifier { identifier } => return Self::UnknownIdentifier(identifier),
+            ViewError::Schema(error) => return (*error).into(),
             ViewError::AsOf(AsOfError::Ahead { .. }) | ViewError::Threshold { .. } => FieldFault::OutOfRange,
             ViewError::UnknownSource { .. } | ViewError::Purpose => FieldFault::Malformed,
         };
         FieldError::new("text", fault, text).into()
+    }
+}
+
+impl From<ActError> for CallError {
+    fn from(error: ActError) -> Self {
+        match error {
+            ActError::Write(error) => error.into(),
+            error => Self::Act(Box::new(error)),
+        }
+    }
+}
+
+impl From<SchemaError> for CallError {
+    fn from(error: SchemaError) -> Self {
+        match error {
+            SchemaError::Write(error) => error.into(),
+            SchemaError::Act(error) => (*error).into(),
+            error => Self::Schema(Box::new(error)),
+        }
+    }
+}
+
+impl From<ChangeError> for CallError {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Schema(error) => error.into(),
+            ChangeError::Assertions(error) => {
+                FieldError::new("assertions", FieldFault::Malformed, error.to_string()).into()
+            }
+            ChangeError::Broken(broken) => Self::Broken(broken),
+            ChangeError::Read(error) => error.into(),
+        }
     }
 }
 

@@ -6,11 +6,11 @@ use kinfold_engine::model::{
     AttributeValue, HouseholdId, Identifier, MAX_NAME_BYTES, MAX_VALUE_BYTES, Observation, PersonId, Seq,
     Timestamp,
 };
-use kinfold_engine::write::{Batch, MAX_BATCH, RejectReason, Rejection, WriteError};
+use kinfold_engine::write::{Act, ActError, Batch, MAX_BATCH, RejectReason, Rejection, WriteError};
 use kinfold_proto::v1;
 use kinfold_query::{Duration, Map, Params, Value};
 
-use super::error::{FieldError, FieldFault};
+use super::error::{CallError, FieldError, FieldFault};
 
 /// How many lookups one batch may hold.
 pub(crate) const MAX_LOOKUPS: usize = 1_000;
@@ -80,6 +80,57 @@ pub(crate) fn identifier(wire: v1::Identifier) -> Result<Identifier, FieldError>
         }
     }
     Ok(Identifier::new(wire.namespace, wire.value))
+}
+
+/// A pair of identifiers, in the fields `a` and `b`.
+pub(crate) fn pair(
+    a: Option<v1::Identifier>,
+    b: Option<v1::Identifier>,
+) -> Result<(Identifier, Identifier), FieldError> {
+    let end = |wire: Option<v1::Identifier>, name: &str| match wire {
+        Some(wire) => identifier(wire).map_err(|error| error.within(name)),
+        None => Err(FieldError::missing(name, "an identifier")),
+    };
+    Ok((end(a, "a")?, end(b, "b")?))
+}
+
+/// What is to be withdrawn.
+pub(crate) fn retraction(wire: Option<v1::Retraction>) -> Result<Act, FieldError> {
+    use v1::retraction::What;
+    let source = |source: String| match source.as_str() {
+        "" => Err(FieldError::missing("source", "the name of a source")),
+        _ => Ok(source),
+    };
+    let act = match wire.and_then(|wire| wire.what) {
+        None => Err(FieldError::missing("", "a `link`, a `record` or a `source`")),
+        Some(What::Source(name)) => source(name).map(|source| Act::RetractSource { source }),
+        Some(What::Record(v1::RetractedRecord { source: name, record_id })) => source(name)
+            .map(|source| Act::RetractRecord { source, record_id })
+            .map_err(|error| error.within("record")),
+        Some(What::Link(v1::RetractedLink { source: name, a, b })) => source(name)
+            .and_then(|source| {
+                let (a, b) = pair(a, b)?;
+                Ok(Act::RetractLink { source, a, b })
+            })
+            .map_err(|error| error.within("link")),
+    };
+    act.map_err(|error| error.within("what"))
+}
+
+/// Why an act was refused; where an identifier cannot be named so, with the field that it stands in.
+pub(crate) fn refused(act: &Act, error: ActError) -> CallError {
+    let ActError::Identifier { identifier, why } = error else { return error.into() };
+    let (outer, first) = match act {
+        Act::Forbid(a, _) | Act::Require(a, _) | Act::Release(a, _) => ("", Some(a)),
+        Act::RetractLink { a, .. } => ("what.link.", Some(a)),
+        Act::RetractRecord { .. } | Act::RetractSource { .. } => ("what", None),
+    };
+    let end = match first {
+        Some(first) if *first == identifier => "a",
+        Some(_) => "b",
+        None => "",
+    };
+    FieldError::new(format!("{outer}{end}"), FieldFault::InvalidValue, why).into()
 }
 
 /// Whom a lookup asks for.

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 
-use kinfold_engine::write::{Receipt, Rejection, WriteError};
+use kinfold_engine::write::{Act, Authored, Receipt, Rejection, WriteError};
 use kinfold_proto::v1;
 use kinfold_proto::v1::ingest_service_server::IngestService;
 use kinfold_proto::v1::observe_stream_response::Outcome;
@@ -10,10 +10,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::call::{App, client_timeout};
-use super::error::CallError;
+use super::error::{CallError, FieldError};
 use super::from_proto::{self, Admitted};
 use super::status::{batch_error, status};
 use super::to_proto;
@@ -23,6 +24,8 @@ pub(crate) struct Ingest(pub(crate) App);
 
 const MAYBE_WRITTEN: &str =
     "; the batch may be written all the same: send it again under the same request_id";
+
+const MAYBE_DONE: &str = "; it may be done all the same: call again, what is done is not done twice";
 
 /// How many answers wait for the client to read them.
 const ANSWERS: usize = 16;
@@ -65,6 +68,67 @@ impl IngestService for Ingest {
         let stream = Batches { app: self.0.clone(), answers, settle, settled, window, waiting: 0 };
         tokio::spawn(stream.serve(request.into_inner(), deadline));
         Ok(Response::new(Box::pin(ReceiverStream::new(out))))
+    }
+
+    async fn forbid(
+        &self,
+        request: Request<v1::ForbidRequest>,
+    ) -> Result<Response<v1::ForbidResponse>, Status> {
+        let (metadata, _, v1::ForbidRequest { a, b, author, reason }) = request.into_parts();
+        let act = from_proto::pair(a, b).map(|(a, b)| Act::Forbid(a, b));
+        let done = self.act(&metadata, act, Authored { author, reason }).await?;
+        Ok(done.map(|receipt| v1::ForbidResponse { receipt: Some(receipt) }))
+    }
+
+    async fn require(
+        &self,
+        request: Request<v1::RequireRequest>,
+    ) -> Result<Response<v1::RequireResponse>, Status> {
+        let (metadata, _, v1::RequireRequest { a, b, author, reason }) = request.into_parts();
+        let act = from_proto::pair(a, b).map(|(a, b)| Act::Require(a, b));
+        let done = self.act(&metadata, act, Authored { author, reason }).await?;
+        Ok(done.map(|receipt| v1::RequireResponse { receipt: Some(receipt) }))
+    }
+
+    async fn release(
+        &self,
+        request: Request<v1::ReleaseRequest>,
+    ) -> Result<Response<v1::ReleaseResponse>, Status> {
+        let (metadata, _, v1::ReleaseRequest { a, b, author, reason }) = request.into_parts();
+        let act = from_proto::pair(a, b).map(|(a, b)| Act::Release(a, b));
+        let done = self.act(&metadata, act, Authored { author, reason }).await?;
+        Ok(done.map(|receipt| v1::ReleaseResponse { receipt: Some(receipt) }))
+    }
+
+    async fn retract(
+        &self,
+        request: Request<v1::RetractRequest>,
+    ) -> Result<Response<v1::RetractResponse>, Status> {
+        let (metadata, _, v1::RetractRequest { what, author, reason }) = request.into_parts();
+        let done = self.act(&metadata, from_proto::retraction(what), Authored { author, reason }).await?;
+        Ok(done.map(|receipt| v1::RetractResponse { receipt: Some(receipt) }))
+    }
+}
+
+impl Ingest {
+    /// Does something in somebody's name.
+    async fn act(
+        &self,
+        metadata: &MetadataMap,
+        act: Result<Act, FieldError>,
+        by: Authored,
+    ) -> Result<Response<v1::ActReceipt>, Status> {
+        let most = self.0.config().max_send_bytes;
+        let work = async {
+            let act = act?;
+            self.0
+                .change(move |store| {
+                    let receipt = store.act(&act, by).map_err(|error| from_proto::refused(&act, error))?;
+                    Ok(to_proto::act_receipt(&store.snapshot(), &receipt, most)?)
+                })
+                .await
+        };
+        self.0.long(metadata, MAYBE_DONE, work).await
     }
 }
 

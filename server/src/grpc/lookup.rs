@@ -163,6 +163,9 @@ fn person_result(found: Result<v1::Person, CallError>) -> Result<v1::PersonResul
             error @ (CallError::NotYet { .. }
             | CallError::Read(_)
             | CallError::Write(_)
+            | CallError::Act(_)
+            | CallError::Schema(_)
+            | CallError::Broken(_)
             | CallError::Query(_)
             | CallError::TooLargeToSend { .. }
             | CallError::TooDeepToSend { .. }

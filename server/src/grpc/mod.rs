@@ -11,9 +11,11 @@ mod lookup;
 mod query;
 mod status;
 pub(crate) mod to_proto;
+mod watch;
 
 pub(crate) use admin::Admin;
 pub(crate) use call::App;
 pub(crate) use ingest::Ingest;
 pub(crate) use lookup::Lookup;
 pub(crate) use query::Queries;
+pub(crate) use watch::Watching;

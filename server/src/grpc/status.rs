@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use kinfold_engine::read::ReadError;
-use kinfold_engine::write::WriteError;
+use kinfold_engine::write::{ActError, SchemaError, WriteError};
 use kinfold_proto::v1;
 use kinfold_query::{ErrorKind, QueryError};
 use tonic::{Code, Status};
@@ -42,13 +42,18 @@ fn to_log(error: &CallError) -> Option<String> {
     match error {
         CallError::Internal(why) => Some(why.clone()),
         CallError::Read(error) => Some(error.to_string()),
-        CallError::Write(error) => match error {
-            WriteError::Read(_) | WriteError::Storage(_) => Some(error.to_string()),
-            WriteError::TooLarge { .. }
-            | WriteError::RequestId { .. }
-            | WriteError::RequestReused { .. }
-            | WriteError::ReadOnly
-            | WriteError::Closed => None,
+        CallError::Write(error) => write_to_log(error),
+        CallError::Act(error) => match hand(error) {
+            Hand::Write(error) => write_to_log(error),
+            Hand::Field { .. } | Hand::Unknown(_) | Hand::Stands(_) => None,
+        },
+        CallError::Schema(error) => match change(error) {
+            Change::Write(error) => write_to_log(error),
+            Change::Act(error) => match hand(error) {
+                Hand::Write(error) => write_to_log(error),
+                Hand::Field { .. } | Hand::Unknown(_) | Hand::Stands(_) => None,
+            },
+            Change::Text | Change::Unfit => None,
         },
         CallError::Query(error) => match error.kind() {
             ErrorKind::Storage => Some(error.message().to_owned()),
@@ -65,11 +70,78 @@ fn to_log(error: &CallError) -> Option<String> {
         | CallError::UnknownHousehold(_)
         | CallError::NoHousehold(_)
         | CallError::NotYet { .. }
+        | CallError::Broken(_)
         | CallError::TooLargeToSend { .. }
         | CallError::TooDeepToSend { .. }
         | CallError::Deadline { .. }
         | CallError::Cancelled
         | CallError::ShuttingDown => None,
+    }
+}
+
+fn write_to_log(error: &WriteError) -> Option<String> {
+    match error {
+        WriteError::Read(_) | WriteError::Storage(_) => Some(error.to_string()),
+        WriteError::TooLarge { .. }
+        | WriteError::RequestId { .. }
+        | WriteError::RequestReused { .. }
+        | WriteError::ReadOnly
+        | WriteError::Closed => None,
+    }
+}
+
+/// What is at fault where something done by hand is refused, with the stable name of the reason.
+enum Hand<'a> {
+    /// A field of the request.
+    Field { field: Option<&'static str>, reason: &'static str },
+    /// It names what the store does not have.
+    Unknown(&'static str),
+    /// It contradicts what stands.
+    Stands(&'static str),
+    /// The write failed.
+    Write(&'a WriteError),
+}
+
+fn hand(error: &ActError) -> Hand<'_> {
+    match error {
+        ActError::Author { field, .. } => Hand::Field { field: Some(field), reason: "AUTHOR_INVALID" },
+        // Which field it stands in is known where the request is read.
+        ActError::Identifier { .. } => Hand::Field { field: None, reason: "INVALID_VALUE" },
+        ActError::OneIdentifier => Hand::Field { field: Some("b"), reason: "ONE_IDENTIFIER" },
+        ActError::Unknown { .. } => Hand::Unknown("IDENTIFIER_UNKNOWN"),
+        ActError::UnknownSource { .. } => Hand::Unknown("SOURCE_UNKNOWN"),
+        ActError::NothingStands { .. } => Hand::Unknown("OVERRIDE_UNKNOWN"),
+        ActError::NeverSaid { .. } => Hand::Unknown("LINK_UNKNOWN"),
+        ActError::NoRecord { .. } => Hand::Unknown("RECORD_UNKNOWN"),
+        ActError::Stands { .. } => Hand::Stands("OVERRIDE_STANDS"),
+        ActError::RequiredTogether { .. } => Hand::Stands("REQUIRED_TOGETHER"),
+        ActError::ForbiddenInside { .. } => Hand::Stands("FORBIDDEN_INSIDE"),
+        ActError::Limit { .. } => Hand::Stands("LIMIT_BROKEN"),
+        ActError::Write(error) => Hand::Write(error),
+    }
+}
+
+/// What is at fault where a schema is refused.
+enum Change<'a> {
+    /// Its text.
+    Text,
+    /// It does not fit what is stored.
+    Unfit,
+    /// Who changes it, or why.
+    Act(&'a ActError),
+    /// The write failed.
+    Write(&'a WriteError),
+}
+
+fn change(error: &SchemaError) -> Change<'_> {
+    match error {
+        SchemaError::Parse(_) => Change::Text,
+        SchemaError::Normalisation { .. }
+        | SchemaError::Scope { .. }
+        | SchemaError::Dropped { .. }
+        | SchemaError::Full(_) => Change::Unfit,
+        SchemaError::Act(error) => Change::Act(error),
+        SchemaError::Write(error) => Change::Write(error),
     }
 }
 
@@ -99,20 +171,41 @@ fn code(error: &CallError) -> Code {
         | CallError::NoHousehold(_) => Code::NotFound,
         CallError::NotYet { .. } | CallError::ShuttingDown => Code::Unavailable,
         CallError::Read(error) => read_code(error),
-        CallError::Write(error) => match error {
-            WriteError::TooLarge { .. } | WriteError::RequestId { .. } => Code::InvalidArgument,
-            WriteError::RequestReused { .. } => Code::AlreadyExists,
-            WriteError::ReadOnly => Code::FailedPrecondition,
-            WriteError::Closed => Code::Unavailable,
-            WriteError::Read(error) => read_code(error),
-            // Most often a full disk, which frees itself once there is room.
-            WriteError::Storage(_) => Code::Unavailable,
+        CallError::Write(error) => write_code(error),
+        CallError::Act(error) => act_code(error),
+        CallError::Schema(error) => match change(error) {
+            Change::Text => Code::InvalidArgument,
+            Change::Unfit => Code::FailedPrecondition,
+            Change::Act(error) => act_code(error),
+            Change::Write(error) => write_code(error),
         },
+        CallError::Broken(_) => Code::FailedPrecondition,
         CallError::Query(error) => query_code(error),
         CallError::TooLargeToSend { .. } | CallError::TooDeepToSend { .. } => Code::ResourceExhausted,
         CallError::Deadline { .. } => Code::DeadlineExceeded,
         CallError::Cancelled => Code::Cancelled,
         CallError::Internal(_) => Code::Internal,
+    }
+}
+
+fn act_code(error: &ActError) -> Code {
+    match hand(error) {
+        Hand::Field { .. } => Code::InvalidArgument,
+        Hand::Unknown(_) => Code::NotFound,
+        Hand::Stands(_) => Code::FailedPrecondition,
+        Hand::Write(error) => write_code(error),
+    }
+}
+
+fn write_code(error: &WriteError) -> Code {
+    match error {
+        WriteError::TooLarge { .. } | WriteError::RequestId { .. } => Code::InvalidArgument,
+        WriteError::RequestReused { .. } => Code::AlreadyExists,
+        WriteError::ReadOnly => Code::FailedPrecondition,
+        WriteError::Closed => Code::Unavailable,
+        WriteError::Read(error) => read_code(error),
+        // Most often a full disk, which frees itself once there is room.
+        WriteError::Storage(_) => Code::Unavailable,
     }
 }
 
@@ -147,18 +240,16 @@ fn reason(error: &CallError) -> String {
         CallError::UnknownHousehold(_) => "HOUSEHOLD_UNKNOWN",
         CallError::NoHousehold(_) => "NO_HOUSEHOLD",
         CallError::NotYet { .. } => "SEQUENCE_NOT_REACHED",
-        CallError::Read(error) | CallError::Write(WriteError::Read(error)) => match error {
-            ReadError::Corrupt { .. } => "STORE_DAMAGED",
-            ReadError::Storage(_) => "STORAGE",
+        CallError::Read(error) => read_reason(error),
+        CallError::Write(error) => write_reason(error),
+        CallError::Act(error) => act_reason(error),
+        CallError::Schema(error) => match change(error) {
+            Change::Text => "SCHEMA_INVALID",
+            Change::Unfit => "SCHEMA_UNFIT",
+            Change::Act(error) => act_reason(error),
+            Change::Write(error) => write_reason(error),
         },
-        CallError::Write(error) => match error {
-            WriteError::TooLarge { .. } => "BATCH_TOO_LARGE",
-            WriteError::RequestId { .. } => "REQUEST_ID_INVALID",
-            WriteError::RequestReused { .. } => "REQUEST_ID_REUSED",
-            WriteError::ReadOnly => "STORE_READ_ONLY",
-            WriteError::Closed => "STORE_CLOSED",
-            WriteError::Read(_) | WriteError::Storage(_) => "STORAGE",
-        },
+        CallError::Broken(_) => "ASSERTIONS_BROKEN",
         CallError::Query(error) => return error.code().to_ascii_uppercase().replace('-', "_"),
         CallError::TooLargeToSend { .. } => "ANSWER_TOO_LARGE",
         CallError::TooDeepToSend { .. } => "ANSWER_TOO_DEEP",
@@ -170,6 +261,32 @@ fn reason(error: &CallError) -> String {
     name.to_owned()
 }
 
+fn act_reason(error: &ActError) -> &'static str {
+    match hand(error) {
+        Hand::Field { reason, .. } | Hand::Unknown(reason) | Hand::Stands(reason) => reason,
+        Hand::Write(error) => write_reason(error),
+    }
+}
+
+const fn read_reason(error: &ReadError) -> &'static str {
+    match error {
+        ReadError::Corrupt { .. } => "STORE_DAMAGED",
+        ReadError::Storage(_) => "STORAGE",
+    }
+}
+
+const fn write_reason(error: &WriteError) -> &'static str {
+    match error {
+        WriteError::TooLarge { .. } => "BATCH_TOO_LARGE",
+        WriteError::RequestId { .. } => "REQUEST_ID_INVALID",
+        WriteError::RequestReused { .. } => "REQUEST_ID_REUSED",
+        WriteError::ReadOnly => "STORE_READ_ONLY",
+        WriteError::Closed => "STORE_CLOSED",
+        WriteError::Read(error) => read_reason(error),
+        WriteError::Storage(_) => "STORAGE",
+    }
+}
+
 /// The field of the request at fault, if it is one.
 fn field(error: &CallError) -> Option<&str> {
     match error {
@@ -178,6 +295,12 @@ fn field(error: &CallError) -> Option<&str> {
             WriteError::TooLarge { .. } => Some("observations"),
             WriteError::RequestId { .. } | WriteError::RequestReused { .. } => Some("request_id"),
             WriteError::ReadOnly | WriteError::Closed | WriteError::Read(_) | WriteError::Storage(_) => None,
+        },
+        CallError::Act(error) => act_field(error),
+        CallError::Schema(error) => match change(error) {
+            Change::Text => Some("schema"),
+            Change::Act(error) => act_field(error),
+            Change::Unfit | Change::Write(_) => None,
         },
         CallError::Query(error) => match error.kind() {
             ErrorKind::Syntax | ErrorKind::Binding | ErrorKind::Type | ErrorKind::Runtime => Some("text"),
@@ -189,12 +312,20 @@ fn field(error: &CallError) -> Option<&str> {
         | CallError::NoHousehold(_)
         | CallError::NotYet { .. }
         | CallError::Read(_)
+        | CallError::Broken(_)
         | CallError::TooLargeToSend { .. }
         | CallError::TooDeepToSend { .. }
         | CallError::Deadline { .. }
         | CallError::Cancelled
         | CallError::ShuttingDown
         | CallError::Internal(_) => None,
+    }
+}
+
+fn act_field(error: &ActError) -> Option<&'static str> {
+    match hand(error) {
+        Hand::Field { field, .. } => field,
+        Hand::Unknown(_) | Hand::Stands(_) | Hand::Write(_) => None,
     }
 }
 
@@ -220,6 +351,9 @@ fn quota(error: &CallError) -> Option<(&'static str, String)> {
         | CallError::NotYet { .. }
         | CallError::Read(_)
         | CallError::Write(_)
+        | CallError::Act(_)
+        | CallError::Schema(_)
+        | CallError::Broken(_)
         | CallError::Deadline { .. }
         | CallError::Cancelled
         | CallError::ShuttingDown
@@ -240,6 +374,9 @@ fn details(error: &CallError) -> ErrorDetails {
     }
     if let Some((subject, description)) = quota(error) {
         details.add_quota_failure_violation(subject, short(&description));
+    }
+    if code == Code::FailedPrecondition {
+        details.add_precondition_failure_violation(reason(error), DOMAIN, short(&error.to_string()));
     }
     if code == Code::Unavailable {
         details.set_retry_info(Some(RETRY));
@@ -264,6 +401,9 @@ fn metadata(error: &CallError) -> HashMap<String, String> {
             put("at_least", at_least.to_string());
             put("sequence", at.to_string());
         }
+        CallError::Broken(assertions) => {
+            put("broken", assertions.broken.len().to_string());
+        }
         CallError::Field(_)
         | CallError::UnknownIdentifier(_)
         | CallError::UnknownPerson(_)
@@ -271,6 +411,8 @@ fn metadata(error: &CallError) -> HashMap<String, String> {
         | CallError::NoHousehold(_)
         | CallError::Read(_)
         | CallError::Write(_)
+        | CallError::Act(_)
+        | CallError::Schema(_)
         | CallError::TooLargeToSend { .. }
         | CallError::TooDeepToSend { .. }
         | CallError::Deadline { .. }

@@ -1,5 +1,8 @@
 //! Domain to wire.
 
+mod assertions;
+mod events;
+
 use std::collections::HashMap;
 
 use kinfold_engine::Stats;
@@ -15,6 +18,9 @@ use kinfold_query::{Duration, Map, NodeData, NodeValue, RelData, RelValue, Value
 
 use super::error::CallError;
 use super::from_proto::View;
+
+pub(crate) use assertions::verdict;
+pub(crate) use events::{abridge, act_receipt, event, schema_plan};
 
 /// A time.
 pub(crate) fn timestamp(time: Timestamp) -> prost_types::Timestamp {
@@ -53,6 +59,7 @@ pub(crate) fn person(
         household_id,
         created_at: Some(timestamp(row.created_at)),
         identifiers,
+        resolution_pending: row.resolution_pending,
     })
 }
 

@@ -45,6 +45,10 @@ impl<W: Write> Answer for CsvAnswer<W> {
         self.out.write_record(None::<&[u8]>).map_err(plain)
     }
 
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
     fn end(&mut self, _complete: bool) -> io::Result<()> {
         self.out.flush()
     }

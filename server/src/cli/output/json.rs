@@ -36,6 +36,10 @@ impl<W: Write> Answer for JsonAnswer<W> {
         self.out.write_all(b"\n")
     }
 
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
     fn end(&mut self, _complete: bool) -> io::Result<()> {
         self.out.flush()
     }

@@ -46,6 +46,10 @@ impl<W: Write> Answer for LinesAnswer<W> {
         Ok(())
     }
 
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
     fn end(&mut self, complete: bool) -> io::Result<()> {
         if complete {
             writeln!(self.out, "{}", counted(self.rows, "row"))?;

@@ -1,6 +1,7 @@
 //! How answers are written: tables and lines to look at, JSON Lines and CSV to work with.
 
 mod csv;
+mod events;
 mod figures;
 mod json;
 mod lines;
@@ -11,6 +12,10 @@ use std::io::{self, IsTerminal, Write};
 
 use kinfold_query::Value;
 
+pub(crate) use events::{
+    EVENT_COLUMNS, VERDICT_COLUMNS, act_json, event_row, plan_json, verdict_json, verdict_row, write_act,
+    write_plan,
+};
 pub(crate) use figures::{Figures, grouped, write_figures};
 
 /// How an answer is written.
@@ -36,6 +41,14 @@ impl Format {
             Self::Csv => "csv",
         }
     }
+
+    /// Whether it is there to look at, so that headings and sentences may stand beside the rows.
+    pub(crate) const fn is_to_look_at(self) -> bool {
+        match self {
+            Self::Table | Self::Lines => true,
+            Self::Json | Self::Csv => false,
+        }
+    }
 }
 
 /// Takes the rows of an answer as they come.
@@ -45,6 +58,9 @@ pub(crate) trait Answer {
 
     /// A row, a value for each column.
     fn row(&mut self, row: &[Value]) -> io::Result<()>;
+
+    /// Shows the rows that came so far. A table cannot: it is laid out when it is whole.
+    fn flush(&mut self) -> io::Result<()>;
 
     /// There are no more rows: all are there, or the query failed after those that came.
     fn end(&mut self, complete: bool) -> io::Result<()>;
@@ -68,6 +84,37 @@ pub(crate) fn to_stdout(format: Format) -> Box<dyn Answer> {
         Format::Lines => Box::new(lines::LinesAnswer::new(out)),
         Format::Json => Box::new(json::JsonAnswer::new(out)),
         Format::Csv => Box::new(csv::CsvAnswer::new(out)),
+    }
+}
+
+/// The answer under a line that says what it is; nothing is written if there is no answer.
+pub(crate) fn headed(heading: &str, answer: Box<dyn Answer>) -> Box<dyn Answer> {
+    let mut line = String::new();
+    text::plain(&mut line, heading);
+    Box::new(Headed { line, answer })
+}
+
+struct Headed {
+    line: String,
+    answer: Box<dyn Answer>,
+}
+
+impl Answer for Headed {
+    fn columns(&mut self, names: &[String]) -> io::Result<()> {
+        writeln!(io::stdout(), "{}", self.line)?;
+        self.answer.columns(names)
+    }
+
+    fn row(&mut self, row: &[Value]) -> io::Result<()> {
+        self.answer.row(row)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.answer.flush()
+    }
+
+    fn end(&mut self, complete: bool) -> io::Result<()> {
+        self.answer.end(complete)
     }
 }
 

@@ -229,6 +229,10 @@ impl<W: Write> Answer for TableAnswer<W> {
         Ok(())
     }
 
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     fn end(&mut self, complete: bool) -> io::Result<()> {
         if complete || self.rows > 0 {
             self.write()?;

@@ -133,18 +133,7 @@ impl Command {
                 let (name, value) = params::parse(&text)?;
                 session.params.insert(name, value);
             }
-            Self::Schema => match session.target.schema() {
-                Some(text) => writeln!(out, "{}", text.trim_end())?,
-                None => {
-                    let figures = session.target.figures()?;
-                    let names: Vec<&str> = figures.namespaces.iter().map(|(name, _)| name.as_str()).collect();
-                    writeln!(
-                        out,
-                        "A server does not tell its schema. Its namespaces: {}.",
-                        names.join(", ")
-                    )?;
-                }
-            },
+            Self::Schema => writeln!(out, "{}", session.target.schema()?.trim_end())?,
             Self::Stats => write_figures(&mut out, &session.target.figures()?)?,
             Self::Refresh => {
                 session.target.refresh()?;

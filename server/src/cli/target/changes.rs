@@ -1,0 +1,165 @@
+//! What a target does besides answering: acts, schemas, the feed of changes.
+
+use std::time::Duration;
+
+use kinfold_engine::model::Seq;
+use kinfold_engine::write::{Act, Authored};
+use kinfold_engine::{OpenOptions, Store};
+use kinfold_proto::v1;
+
+use super::{LocalStore, RemoteServer, Target, look_at};
+use crate::cli::args::TargetArgs;
+use crate::cli::failure::Failure;
+use crate::grpc::from_proto::View;
+use crate::grpc::to_proto;
+use crate::schema_change::{Named, SchemaChange};
+
+/// A schema, and assertions to check under it, by their texts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SchemaTexts<'a> {
+    pub(crate) schema: Named<'a>,
+    pub(crate) assertions: Option<Named<'a>>,
+}
+
+/// How many events are read at once.
+const EVENTS: usize = 256;
+
+/// How often a directory is looked at for more, which opens it anew.
+const AGAIN: Duration = Duration::from_secs(1);
+
+impl Target {
+    /// Opens the store to write to it, or connects to the server.
+    pub(crate) fn open_to_write(args: &TargetArgs) -> Result<Self, Failure> {
+        let Some(directory) = &args.store else { return Self::open(args) };
+        look_at(directory)?;
+        let store = Store::open(directory, OpenOptions::default())?;
+        Ok(Self::Store(LocalStore { directory: directory.clone(), store }))
+    }
+
+    /// Lets go of a store that was opened to write to it: what was written goes
+    /// from the log to sorted files.
+    pub(crate) fn close(self) -> Result<(), Failure> {
+        match self {
+            Self::Store(local) => local.store.close().map_err(|error| {
+                Failure::failed(format!("it is done, but the store does not close: {error}"))
+            }),
+            Self::Server(_) => Ok(()),
+        }
+    }
+
+    /// Does something in somebody's name.
+    pub(crate) fn act(&self, act: &Act, by: Authored) -> Result<v1::ActReceipt, Failure> {
+        match self {
+            Self::Store(local) => {
+                let receipt = local.store.act(act, by)?;
+                Ok(to_proto::act_receipt(&local.store.snapshot(), &receipt, usize::MAX)?)
+            }
+            Self::Server(RemoteServer { client, runtime }) => Ok(runtime.block_on(client.act(act, &by))?),
+        }
+    }
+
+    /// The schema's text.
+    pub(crate) fn schema(&self) -> Result<String, Failure> {
+        use kinfold_engine::read::Read as _;
+        match self {
+            Self::Store(local) => Ok(local.store.snapshot().schema().text().to_owned()),
+            Self::Server(RemoteServer { client, runtime }) => Ok(runtime.block_on(client.schema())?),
+        }
+    }
+
+    /// What a schema would change; nothing is written.
+    pub(crate) fn plan_schema(&self, texts: &SchemaTexts<'_>) -> Result<v1::PlanSchemaResponse, Failure> {
+        match self {
+            Self::Store(local) => {
+                let change = SchemaChange::parse(texts.schema, texts.assertions)?;
+                Ok(change.plan(&local.store, usize::MAX)?)
+            }
+            Self::Server(RemoteServer { client, runtime }) => {
+                // What is wrong in a file is told with its name, which a server does not know.
+                SchemaChange::parse(texts.schema, texts.assertions)?;
+                Ok(runtime.block_on(client.plan_schema(v1::PlanSchemaRequest {
+                    schema: texts.schema.text.to_owned(),
+                    assertions: texts.assertions.map(|it| it.text.to_owned()).unwrap_or_default(),
+                }))?)
+            }
+        }
+    }
+
+    /// Puts a schema in force.
+    pub(crate) fn apply_schema(
+        &self,
+        texts: &SchemaTexts<'_>,
+        by: Authored,
+        go_on: bool,
+    ) -> Result<v1::ApplySchemaResponse, Failure> {
+        let change = SchemaChange::parse(texts.schema, texts.assertions)?;
+        match self {
+            Self::Store(local) => Ok(change.apply(&local.store, by, go_on, usize::MAX)?),
+            Self::Server(RemoteServer { client, runtime }) => {
+                Ok(runtime.block_on(client.apply_schema(v1::ApplySchemaRequest {
+                    schema: texts.schema.text.to_owned(),
+                    assertions: texts.assertions.map(|it| it.text.to_owned()).unwrap_or_default(),
+                    go_on,
+                    author: by.author,
+                    reason: by.reason,
+                }))?)
+            }
+        }
+    }
+
+    /// Hands the changes from a position on to `take`, some at a time, until there
+    /// are no more for now; with `follow`, until `take` or a read fails.
+    pub(crate) fn watch(
+        self,
+        from: v1::WatchPosition,
+        follow: bool,
+        take: &mut dyn FnMut(&[v1::Event]) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        match self {
+            Self::Store(local) => local.watch(from, follow, take),
+            Self::Server(RemoteServer { client, runtime }) => runtime.block_on(async {
+                let mut feed = client.watch(from).await?;
+                loop {
+                    let message = feed.next().await?;
+                    if !message.events.is_empty() {
+                        take(&message.events)?;
+                    } else if !follow {
+                        return Ok(());
+                    }
+                }
+            }),
+        }
+    }
+}
+
+impl LocalStore {
+    fn watch(
+        mut self,
+        from: v1::WatchPosition,
+        follow: bool,
+        take: &mut dyn FnMut(&[v1::Event]) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let mut place = (Seq::new(from.sequence), from.index);
+        loop {
+            let read = self.store.snapshot();
+            let mut watch = self.store.watch_at(place.0, place.1);
+            loop {
+                let events = watch.next(EVENTS, Duration::ZERO)?;
+                if events.is_empty() {
+                    break;
+                }
+                let wire: Vec<v1::Event> = events
+                    .iter()
+                    .map(|event| to_proto::event(&read, event, View::Full))
+                    .collect::<Result<_, _>>()?;
+                take(&wire)?;
+            }
+            place = watch.place();
+            if !follow {
+                return Ok(());
+            }
+            std::thread::sleep(AGAIN);
+            self = Self::open(&self.directory)?;
+        }
+    }
+}
