@@ -98,7 +98,7 @@ impl Example {
         for (a, b, confidence, day) in self.links {
             let observation = Observation {
                 source: "example".to_owned(),
-                time: Timestamp::from_micros(day * 86_400_000_000)?,
+                time: Timestamp::from_micros(day * 86_400_000_000).unwrap_or_default(),
                 identifiers: vec![identifier(a)?, identifier(b)?],
                 confidence: *confidence,
                 kind: None,
