@@ -138,7 +138,8 @@ impl Overlay {
         let namespaces = self.rules.household_namespaces.clone();
         let mut best: BTreeMap<IdentifierId, HomeRow> = BTreeMap::new();
         for member in self.members(person)? {
-            if self.identifiers.get(&self.view, member)?.is_none_or(|row| row.home_links == 0) {
+            let has_none = self.identifiers.get(&self.view, member)?.is_none_or(|row| row.home_links == 0);
+            if has_none || self.is_denied(member)? {
                 continue;
             }
             for namespace in &namespaces {
