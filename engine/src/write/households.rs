@@ -20,7 +20,7 @@ impl Overlay {
         self.homes.range(&self.view, Self::person_prefix(person), from)
     }
 
-    fn residents_of(&self, home: IdentifierId) -> ReadResult<Vec<PersonKey>> {
+    pub(crate) fn residents_of(&self, home: IdentifierId) -> ReadResult<Vec<PersonKey>> {
         let prefix = KeyBytes::new(&[&home.get().to_be_bytes()]);
         let rows = self.residents.range(&self.view, prefix, (home, PersonKey::new(0)))?;
         Ok(rows.into_iter().map(|((_, person), _)| person).collect())
