@@ -36,6 +36,7 @@ impl Overlay {
         self.schema_before.get_or_insert_with(|| Arc::clone(&self.schema));
         self.schema = schema;
         self.rules = Arc::new(Rules::new(&self.schema, &self.names));
+        self.inline_limit = self.rules.inline_limit;
         self.counters.seq += 1;
         self.cause = StoredCause::Schema { author: by.author.clone(), reason: by.reason.clone() };
         self.resolve_all()?;
