@@ -257,6 +257,8 @@ pub(crate) struct Overlay {
     pub(crate) event_place: (u64, u32),
     /// How many links a raw component may have to be cut within a write.
     pub(crate) inline_limit: usize,
+    /// While the whole store is resolved: the numbers that components that are cut have got.
+    pub(crate) given: Option<BTreeSet<u64>>,
     /// A change of the schema that was begun is finished, or was refused.
     pub(crate) intent_done: bool,
     /// What of the links is left out, where nothing is to be written.
@@ -359,6 +361,7 @@ impl Overlay {
             touched: Touched::default(),
             cause: StoredCause::Rebuild,
             event_place: (0, 0),
+            given: None,
             intent_done: false,
             lens: None,
         }

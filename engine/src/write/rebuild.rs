@@ -84,6 +84,7 @@ impl Overlay {
             self.settle_ties(id, namespace)?;
             self.forget_unchanged();
         }
+        self.given = Some(BTreeSet::new());
         let mut seen = vec![false; self.counters.identifiers as usize];
         for id in persons {
             if seen[id.get() as usize] {
@@ -93,6 +94,12 @@ impl Overlay {
                 seen[node.get() as usize] = true;
             }
             self.forget_unchanged();
+        }
+        let given = self.given.take().unwrap_or_default();
+        for (component, _) in self.components.range(&self.view, KeyBytes::new(&[]), 0)? {
+            if !given.contains(&component) {
+                self.components.delete(component);
+            }
         }
         let due = self.due.range(&self.view, KeyBytes::new(&[]), IdentifierId::new(0))?;
         for (id, _) in due {
