@@ -556,7 +556,8 @@ impl Check<'_> {
         let rules = std::sync::Arc::clone(&self.snapshot.state.rules);
         let mut best: BTreeMap<(PersonKey, IdentifierId), (f64, i64, IdentifierId)> = BTreeMap::new();
         for ((member, namespace, home), link) in links {
-            if rules.is_person(*namespace) || link.weight < rules.household_threshold {
+            let denied = owners.get(member).is_some_and(|row| row.denied);
+            if rules.is_person(*namespace) || link.weight < rules.household_threshold || denied {
                 continue;
             }
             let Some(person) = owners.get(member).and_then(|row| row.person()) else { continue };

@@ -275,6 +275,16 @@ impl Inner {
                         continue;
                     }
                     found.push(home);
+                    // A link that is left out leads no longer to who lived here by it.
+                    if self.overlay.lens.as_ref().is_some_and(Lens::changes_links) {
+                        let mut members = Vec::new();
+                        for person in self.overlay.residents_of(home)? {
+                            members.extend(self.overlay.members(person)?);
+                        }
+                        for member in members {
+                            self.settle(member)?;
+                        }
+                    }
                     for ((_, _, other), link) in self.overlay.links_of(home, None)? {
                         if link.weight < self.overlay.rules.household_threshold {
                             continue;

@@ -1,5 +1,6 @@
 //! A damaged store is refused or reported with what is wrong; it never answers as if nothing were.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -28,7 +29,8 @@ impl Patient {
         for number in 0..200 {
             let ids = [("cookie", format!("c{number}")), ("device", format!("d{number}"))];
             let ids = ids.map(|(namespace, value)| (namespace.to_owned(), value)).to_vec();
-            let seen = Seen { source: "web".to_owned(), time: number, confidence: 0.9, ids };
+            let (source, withdrawn) = ("web".to_owned(), BTreeSet::new());
+            let seen = Seen { source, time: number, confidence: 0.9, ids, record: None, withdrawn };
             let batch = Batch { request_id: None, observations: vec![observed::observation(&seen)] };
             assert_eq!(writer.observe(batch).expect("the store writes").accepted, 1);
         }

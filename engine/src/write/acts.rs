@@ -444,7 +444,9 @@ impl Overlay {
         };
         self.begin_retraction(source, StoredRetracted::Source, by);
         let prefix = KeyBytes::new(&[&source.get().to_be_bytes()]);
+        let mut any = false;
         for ((_, hash), record) in self.records.range(&self.view, prefix, (source, [0; 16]))? {
+            any = true;
             let ids: BTreeSet<u32> =
                 record.claims.iter().flat_map(|claim| claim.identifiers.iter().copied()).collect();
             for id in ids {
@@ -455,7 +457,6 @@ impl Overlay {
         }
         // No table leads from a source to its links: every identifier is looked at.
         let mut touched = Touched::new();
-        let mut any = false;
         for id in (0..self.counters.identifiers).map(IdentifierId::new) {
             if self.identifier_row(id)?.seen.iter().any(|seen| seen.source == source.get()) {
                 self.identifier(id)?.seen.retain(|seen| seen.source != source.get());

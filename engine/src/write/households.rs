@@ -20,7 +20,7 @@ impl Overlay {
         self.homes.range(&self.view, Self::person_prefix(person), from)
     }
 
-    fn residents_of(&self, home: IdentifierId) -> ReadResult<Vec<PersonKey>> {
+    pub(crate) fn residents_of(&self, home: IdentifierId) -> ReadResult<Vec<PersonKey>> {
         let prefix = KeyBytes::new(&[&home.get().to_be_bytes()]);
         let rows = self.residents.range(&self.view, prefix, (home, PersonKey::new(0)))?;
         Ok(rows.into_iter().map(|((_, person), _)| person).collect())
@@ -138,7 +138,8 @@ impl Overlay {
         let namespaces = self.rules.household_namespaces.clone();
         let mut best: BTreeMap<IdentifierId, HomeRow> = BTreeMap::new();
         for member in self.members(person)? {
-            if self.identifiers.get(&self.view, member)?.is_none_or(|row| row.home_links == 0) {
+            let has_none = self.identifiers.get(&self.view, member)?.is_none_or(|row| row.home_links == 0);
+            if has_none || self.is_denied(member)? {
                 continue;
             }
             for namespace in &namespaces {

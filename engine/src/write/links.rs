@@ -94,6 +94,10 @@ impl Overlay {
         let Some(person) = self.owner(member)?.and_then(|row| row.person()) else {
             return Err(corrupt::<OwnerRow>(format!("identifier {} is in no person", member.get())));
         };
+        // A denied member says nothing of where its person lives.
+        if self.is_denied(member)? {
+            return Ok(());
+        }
         let lessened = |(before, _): (f64, i64), (after, _): (f64, i64)| after < before;
         match (change.before, change.after) {
             (before, Some((weight, last)))
@@ -115,7 +119,7 @@ impl Overlay {
         Ok(self.overrides.get(&self.view, (a, b))?.map(|said| said.kind()))
     }
 
-    fn is_denied(&mut self, id: IdentifierId) -> ReadResult<bool> {
+    pub(crate) fn is_denied(&mut self, id: IdentifierId) -> ReadResult<bool> {
         Ok(self.owner(id)?.is_some_and(|row| row.denied))
     }
 

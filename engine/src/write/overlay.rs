@@ -260,6 +260,8 @@ pub(crate) struct Overlay {
     pub(crate) inline_limit: usize,
     /// Components that a limit cuts, at hand for the next write.
     pub(crate) cuts: Cuts,
+    /// While the whole store is resolved: the numbers that components that are cut have got.
+    pub(crate) given: Option<BTreeSet<u64>>,
     /// A change of the schema that was begun is finished, or was refused.
     pub(crate) intent_done: bool,
     /// What of the links is left out, where nothing is to be written.
@@ -363,6 +365,7 @@ impl Overlay {
             cause: StoredCause::Rebuild,
             event_place: (0, 0),
             cuts: Cuts::default(),
+            given: None,
             intent_done: false,
             lens: None,
         }

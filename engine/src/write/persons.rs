@@ -520,7 +520,8 @@ impl Overlay {
     }
 
     /// Gives every raw component that is cut its number: the least that a person
-    /// of it had and no other has taken, or a new one.
+    /// of it had and no other has taken, or a new one. A number that nobody took
+    /// is gone, unless the whole store is resolved and others may have it yet.
     fn name_components(&mut self, region: &Region, parted: &Partition) -> ReadResult<Vec<Option<u64>>> {
         let mut had: BTreeSet<u64> = BTreeSet::new();
         for person in &region.persons {
@@ -529,6 +530,7 @@ impl Overlay {
         for component in &had {
             self.cuts.forget(*component);
         }
+        had.retain(|component| !self.given.as_ref().is_some_and(|given| given.contains(component)));
         let mut numbers: Vec<Option<u64>> = vec![None; parted.cut_edges.len()];
         for (part, cut) in parted.parts.iter().zip(&parted.cut) {
             let Some(cut) = *cut else { continue };
@@ -555,8 +557,9 @@ impl Overlay {
                 None => *number = Some(self.new_component(row)),
             }
         }
-        for gone in had {
-            self.components.delete(gone);
+        match &mut self.given {
+            Some(given) => given.extend(numbers.iter().flatten()),
+            None => had.into_iter().for_each(|gone| self.components.delete(gone)),
         }
         Ok(parted.cut.iter().map(|cut| cut.and_then(|cut| numbers[cut])).collect())
     }

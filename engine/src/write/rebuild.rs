@@ -36,6 +36,7 @@ impl Overlay {
         self.schema_before.get_or_insert_with(|| Arc::clone(&self.schema));
         self.schema = schema;
         self.rules = Arc::new(Rules::new(&self.schema, &self.names));
+        self.inline_limit = self.rules.inline_limit;
         self.counters.seq += 1;
         self.cause = StoredCause::Schema { author: by.author.clone(), reason: by.reason.clone() };
         self.resolve_all()?;
@@ -83,6 +84,7 @@ impl Overlay {
             self.settle_ties(id, namespace)?;
             self.forget_unchanged();
         }
+        self.given = Some(BTreeSet::new());
         let mut seen = vec![false; self.counters.identifiers as usize];
         for id in persons {
             if seen[id.get() as usize] {
@@ -92,6 +94,12 @@ impl Overlay {
                 seen[node.get() as usize] = true;
             }
             self.forget_unchanged();
+        }
+        let given = self.given.take().unwrap_or_default();
+        for (component, _) in self.components.range(&self.view, KeyBytes::new(&[]), 0)? {
+            if !given.contains(&component) {
+                self.components.delete(component);
+            }
         }
         let due = self.due.range(&self.view, KeyBytes::new(&[]), IdentifierId::new(0))?;
         for (id, _) in due {
