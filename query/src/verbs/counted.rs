@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 
-use kinfold_engine::answers::{AnswerError, AnswerResult};
+use kinfold_engine::answers::AnswerError;
 use kinfold_engine::model::{
     Catalogue, Event, HouseholdId, HouseholdKey, HouseholdMember, HouseholdRow, Identifier, IdentifierId,
     IdentifierRecord, Link, LinkRow, Member, NamespaceId, Override, OverrideRow, PersonId, PersonKey,
