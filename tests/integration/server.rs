@@ -37,11 +37,24 @@ fn a_server_answers_as_its_store_does() {
         "AS OF '2999-01-01' PROFILE email:'ann@example.com'",
         "THRESHOLD 1.0 MATCH (p:Person) RETURN count(*)",
         "MATCH (i:Identifier)-[:IDENTIFIES]->(p:Person) RETURN count(i)",
+        "WHY email:'ann@example.com', account:'a-1'",
+        "HISTORY email:'ann@example.com'",
+        "HOW email:'ann@example.com'",
+        "WHY NOT account:'a-1', account:'a-2'",
+        "NETWORK email:'ann@example.com' DEPTH 3",
+        "THRESHOLD 0.95 DIFF email:'ann@example.com'",
+        "AS OF 1 DIFF email:'ann@example.com'",
+        "NEAR MERGES LIMIT 20",
         "THRESHOLD 0.001 AS OF 3 WITHOUT LINK 'email:ann@example.com' - 'account:a-1' PERSON email:'ann@example.com'",
     ];
     let local: Vec<_> = texts.iter().map(|text| store.query(text)).collect();
     assert_eq!((&local[6], &local[8], &local[9]), (&vec![vec![json!(0)]], &vec![vec![json!(0)]], &local[2]));
     assert_eq!(local[10], local[11], "no link is certain");
+    // The change that made Ann, and the source that it came of.
+    assert_eq!(
+        (&local[13][0][2], &local[13][0][6], &local[13][0][7]),
+        (&json!("created"), &json!("observation"), &json!("crm"))
+    );
     let stats = store.stats();
     let served = Served::start(&store.cli, store.path());
     for (text, expected) in texts.iter().zip(&local) {

@@ -51,7 +51,7 @@ pub(super) fn network<R: Read>(
         .collect();
     let known = |id: IdentifierId| names.get(&id).map(String::as_str);
     let identifiers = nodes.iter().map(|node| of_node(node, known(node.id)));
-    let links = links.iter().map(|link| of_link(read, link, &known));
+    let links = links.iter().map(|link| of_link(read, link, known));
     Ok(identifiers.chain(links).collect())
 }
 
