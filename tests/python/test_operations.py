@@ -9,7 +9,7 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
-SERVICES = ["kinfold.v1.AdminService", "kinfold.v1.IngestService", "kinfold.v1.LookupService", "kinfold.v1.QueryService"]
+SERVICES = ["kinfold.v1.AdminService", "kinfold.v1.IngestService", "kinfold.v1.LookupService", "kinfold.v1.QueryService", "kinfold.v1.WatchService"]
 
 
 def test_figures(api, admin, family):

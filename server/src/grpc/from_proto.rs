@@ -119,18 +119,18 @@ pub(crate) fn retraction(wire: Option<v1::Retraction>) -> Result<Act, FieldError
 
 /// Why an act was refused; where an identifier cannot be named so, with the field that it stands in.
 pub(crate) fn refused(act: &Act, error: ActError) -> CallError {
-    let ActError::Identifier { identifier, why } = error else { return error.into() };
+    let ActError::Identifier { identifier, .. } = &error else { return error.into() };
     let (outer, first) = match act {
         Act::Forbid(a, _) | Act::Require(a, _) | Act::Release(a, _) => ("", Some(a)),
         Act::RetractLink { a, .. } => ("what.link.", Some(a)),
         Act::RetractRecord { .. } | Act::RetractSource { .. } => ("what", None),
     };
     let end = match first {
-        Some(first) if *first == identifier => "a",
+        Some(first) if first == identifier => "a",
         Some(_) => "b",
         None => "",
     };
-    FieldError::new(format!("{outer}{end}"), FieldFault::InvalidValue, why).into()
+    FieldError::new(format!("{outer}{end}"), FieldFault::InvalidValue, error.to_string()).into()
 }
 
 /// Whom a lookup asks for.

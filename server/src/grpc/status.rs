@@ -3,16 +3,19 @@
 //! Every `match` here names every case: a new error does not compile until
 //! somebody has decided what clients see of it.
 
+mod by_hand;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
 use kinfold_engine::read::ReadError;
-use kinfold_engine::write::{ActError, SchemaError, WriteError};
+use kinfold_engine::write::WriteError;
 use kinfold_proto::v1;
 use kinfold_query::{ErrorKind, QueryError};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
+use self::by_hand::{Change, Hand, act_code, act_field, act_reason, change, hand};
 use super::error::CallError;
 
 /// Whose reasons these are.
@@ -90,61 +93,6 @@ fn write_to_log(error: &WriteError) -> Option<String> {
     }
 }
 
-/// What is at fault where something done by hand is refused, with the stable name of the reason.
-enum Hand<'a> {
-    /// A field of the request.
-    Field { field: Option<&'static str>, reason: &'static str },
-    /// It names what the store does not have.
-    Unknown(&'static str),
-    /// It contradicts what stands.
-    Stands(&'static str),
-    /// The write failed.
-    Write(&'a WriteError),
-}
-
-fn hand(error: &ActError) -> Hand<'_> {
-    match error {
-        ActError::Author { field, .. } => Hand::Field { field: Some(field), reason: "AUTHOR_INVALID" },
-        // Which field it stands in is known where the request is read.
-        ActError::Identifier { .. } => Hand::Field { field: None, reason: "INVALID_VALUE" },
-        ActError::OneIdentifier => Hand::Field { field: Some("b"), reason: "ONE_IDENTIFIER" },
-        ActError::Unknown { .. } => Hand::Unknown("IDENTIFIER_UNKNOWN"),
-        ActError::UnknownSource { .. } => Hand::Unknown("SOURCE_UNKNOWN"),
-        ActError::NothingStands { .. } => Hand::Unknown("OVERRIDE_UNKNOWN"),
-        ActError::NeverSaid { .. } => Hand::Unknown("LINK_UNKNOWN"),
-        ActError::NoRecord { .. } => Hand::Unknown("RECORD_UNKNOWN"),
-        ActError::Stands { .. } => Hand::Stands("OVERRIDE_STANDS"),
-        ActError::RequiredTogether { .. } => Hand::Stands("REQUIRED_TOGETHER"),
-        ActError::ForbiddenInside { .. } => Hand::Stands("FORBIDDEN_INSIDE"),
-        ActError::Limit { .. } => Hand::Stands("LIMIT_BROKEN"),
-        ActError::Write(error) => Hand::Write(error),
-    }
-}
-
-/// What is at fault where a schema is refused.
-enum Change<'a> {
-    /// Its text.
-    Text,
-    /// It does not fit what is stored.
-    Unfit,
-    /// Who changes it, or why.
-    Act(&'a ActError),
-    /// The write failed.
-    Write(&'a WriteError),
-}
-
-fn change(error: &SchemaError) -> Change<'_> {
-    match error {
-        SchemaError::Parse(_) => Change::Text,
-        SchemaError::Normalisation { .. }
-        | SchemaError::Scope { .. }
-        | SchemaError::Dropped { .. }
-        | SchemaError::Full(_) => Change::Unfit,
-        SchemaError::Act(error) => Change::Act(error),
-        SchemaError::Write(error) => Change::Write(error),
-    }
-}
-
 /// The error as an item of a batch of lookups carries it.
 pub(crate) fn lookup_error(error: &CallError) -> v1::LookupError {
     v1::LookupError {
@@ -185,15 +133,6 @@ fn code(error: &CallError) -> Code {
         CallError::Deadline { .. } => Code::DeadlineExceeded,
         CallError::Cancelled => Code::Cancelled,
         CallError::Internal(_) => Code::Internal,
-    }
-}
-
-fn act_code(error: &ActError) -> Code {
-    match hand(error) {
-        Hand::Field { .. } => Code::InvalidArgument,
-        Hand::Unknown(_) => Code::NotFound,
-        Hand::Stands(_) => Code::FailedPrecondition,
-        Hand::Write(error) => write_code(error),
     }
 }
 
@@ -261,13 +200,6 @@ fn reason(error: &CallError) -> String {
     name.to_owned()
 }
 
-fn act_reason(error: &ActError) -> &'static str {
-    match hand(error) {
-        Hand::Field { reason, .. } | Hand::Unknown(reason) | Hand::Stands(reason) => reason,
-        Hand::Write(error) => write_reason(error),
-    }
-}
-
 const fn read_reason(error: &ReadError) -> &'static str {
     match error {
         ReadError::Corrupt { .. } => "STORE_DAMAGED",
@@ -319,13 +251,6 @@ fn field(error: &CallError) -> Option<&str> {
         | CallError::Cancelled
         | CallError::ShuttingDown
         | CallError::Internal(_) => None,
-    }
-}
-
-fn act_field(error: &ActError) -> Option<&'static str> {
-    match hand(error) {
-        Hand::Field { field, .. } => field,
-        Hand::Unknown(_) | Hand::Stands(_) | Hand::Write(_) => None,
     }
 }
 

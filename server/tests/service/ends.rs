@@ -20,11 +20,12 @@ use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 
 use crate::harness::{Server, refusal, seen};
 
-const SERVICES: [&str; 4] = [
+const SERVICES: [&str; 5] = [
     "kinfold.v1.AdminService",
     "kinfold.v1.IngestService",
     "kinfold.v1.LookupService",
     "kinfold.v1.QueryService",
+    "kinfold.v1.WatchService",
 ];
 
 #[tokio::test]

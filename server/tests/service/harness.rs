@@ -10,6 +10,7 @@ use kinfold_proto::v1::admin_service_client::AdminServiceClient;
 use kinfold_proto::v1::ingest_service_client::IngestServiceClient;
 use kinfold_proto::v1::lookup_service_client::LookupServiceClient;
 use kinfold_proto::v1::query_service_client::QueryServiceClient;
+use kinfold_proto::v1::watch_service_client::WatchServiceClient;
 use kinfold_server::ServeConfig;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -86,6 +87,10 @@ impl Server {
 
     pub(crate) fn admin(&self) -> AdminServiceClient<Channel> {
         AdminServiceClient::new(self.channel.clone())
+    }
+
+    pub(crate) fn watching(&self) -> WatchServiceClient<Channel> {
+        WatchServiceClient::new(self.channel.clone())
     }
 
     /// Writes observations of pairs of identifiers, as one batch.

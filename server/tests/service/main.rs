@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod acts;
 mod client;
 mod ends;
 mod harness;
@@ -10,3 +11,4 @@ mod ingest;
 mod limits;
 mod lookup;
 mod query;
+mod watch;

@@ -268,7 +268,9 @@ pub(crate) fn write_act(
         _ => counted(count, what),
     })
     .collect();
-    writeln!(out, "{}; {} moved.", done.join(", "), counted(counts.identifiers_moved, "identifier"))?;
+    if !done.is_empty() {
+        writeln!(out, "{}; {} moved.", done.join(", "), counted(counts.identifiers_moved, "identifier"))?;
+    }
     write_events(answer, &receipt.events)?;
     let rest = events.saturating_sub(receipt.events.len() as u64);
     if rest > 0 {
@@ -322,7 +324,7 @@ pub(crate) fn write_plan(
         ("persons", change(plan.persons_before, plan.persons_after)),
         ("  merged with others", grouped(plan.merged)),
         ("  split", grouped(plan.split)),
-        ("  identifiers moved", grouped(plan.moved)),
+        ("  exchanged", grouped(plan.moved)),
         ("  untouched", grouped(plan.untouched)),
         ("households", change(plan.households_before, plan.households_after)),
         ("  changes to them", grouped(plan.household_changes)),
@@ -499,7 +501,7 @@ mod tests {
 persons               1,234 → 1,235
   merged with others  0
   split               1
-  identifiers moved   0
+  exchanged           0
   untouched           1,233
 households            4
   changes to them     0

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod hand;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
