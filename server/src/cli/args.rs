@@ -99,7 +99,7 @@ pub(crate) struct InitArgs {
 #[derive(Debug, Clone, Args)]
 #[command(group = ArgGroup::new("where").required(true).multiple(false).args(["store", "server"]))]
 pub(crate) struct TargetArgs {
-    /// The store's directory, read beside whoever writes to it
+    /// The store's directory; commands that only read may run beside whoever writes to it
     #[arg(long, value_name = "DIR")]
     pub(crate) store: Option<PathBuf>,
     /// The server's address, as http://127.0.0.1:7437

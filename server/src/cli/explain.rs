@@ -150,48 +150,49 @@ pub(crate) struct NearMergesArgs {
 /// Asks why two are one person.
 pub(super) fn why(args: &WhyArgs) -> Result<(), Failure> {
     let PairArgs { view, a, b } = &args.pair;
-    Statement::of(view, "WHY")
-        .who("a", a)
-        .and_who("b", b)
-        .ask(view, format!("Why {a} and {b} are one person"))
+    let statement = Statement::of(view, "WHY").who("a", a).and_who("b", b);
+    statement.ask(view, &format!("Why are {a} and {b} one person"), '?')
 }
 
 /// Asks why two are not one person.
 pub(super) fn why_not(args: &WhyNotArgs) -> Result<(), Failure> {
     let PairArgs { view, a, b } = &args.pair;
-    let head = format!("Why {a} and {b} are not one person");
-    Statement::of(view, "WHY NOT").who("a", a).and_who("b", b).ask(view, head)
+    let statement = Statement::of(view, "WHY NOT").who("a", a).and_who("b", b);
+    statement.ask(view, &format!("Why are {a} and {b} not one person"), '?')
 }
 
 /// Asks how a person came to be.
 pub(super) fn how(args: &HowArgs) -> Result<(), Failure> {
     let OneArgs { view, who } = &args.one;
-    Statement::of(view, "HOW").who("who", who).ask(view, format!("How the person of {who} came to be"))
+    let statement = Statement::of(view, "HOW").who("who", who);
+    statement.ask(view, &format!("How did the person of {who} come to be"), '?')
 }
 
 /// Asks what happened to a person.
 pub(super) fn history(args: &HistoryArgs) -> Result<(), Failure> {
     let OneArgs { view, who } = &args.one;
-    Statement::of(view, "HISTORY").who("who", who).ask(view, format!("What happened to the person of {who}"))
+    let statement = Statement::of(view, "HISTORY").who("who", who);
+    statement.ask(view, &format!("What happened to the person of {who}"), '?')
 }
 
 /// Asks for a comparison.
 pub(super) fn diff(args: &DiffArgs) -> Result<(), Failure> {
     let OneArgs { view, who } = &args.one;
-    Statement::of(view, "DIFF").who("who", who).ask(view, format!("The person of {who}, now and then"))
+    let statement = Statement::of(view, "DIFF").who("who", who);
+    statement.ask(view, &format!("The person of {who} now, and otherwise"), ':')
 }
 
 /// Asks for the links around somebody.
 pub(super) fn network(args: &NetworkArgs) -> Result<(), Failure> {
     let OneArgs { view, who } = &args.one;
     let statement = Statement::of(view, "NETWORK").who("who", who).number("DEPTH", args.depth);
-    statement.ask(view, format!("The links around {who}"))
+    statement.ask(view, &format!("The links around {who}"), ':')
 }
 
 /// Asks for the review queue.
 pub(super) fn near_merges(args: &NearMergesArgs) -> Result<(), Failure> {
     let statement = Statement::of(&args.view, "NEAR MERGES").number("LIMIT", args.limit);
-    statement.ask(&args.view, "Persons that are close to being one".to_owned())
+    statement.ask(&args.view, "Persons that are close to being one", ':')
 }
 
 /// A statement in the making. Everything that a user names is a parameter, so
@@ -252,8 +253,8 @@ impl Statement {
         self
     }
 
-    fn ask(self, view: &ViewArgs, heading: String) -> Result<(), Failure> {
-        let heading = format!("{heading}{}:", supposed(view));
+    fn ask(self, view: &ViewArgs, heading: &str, end: char) -> Result<(), Failure> {
+        let heading = format!("{heading}{}{end}", supposed(view));
         let asked = query::Asked { text: &self.text, params: &self.params, heading: Some(&heading) };
         query::ask(&view.target, &view.limits, view.format, &asked)
     }

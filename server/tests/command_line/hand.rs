@@ -257,3 +257,46 @@ fn events_are_printed_from_a_sequence_number_on() {
     child.kill().unwrap();
     child.wait().unwrap();
 }
+
+#[test]
+fn questions_of_somebody_who_debugs() {
+    let place = Place::with_rows();
+    let server = Server::start(&place);
+    let remote = ["--server", server.url.as_str()];
+    place.ok(&[&["forbid"], &remote[..], &WHY, &[ANN, BOB]].concat());
+    let weak = ["--threshold", "0.8"];
+    for (words, heading) in [
+        (&["why", ANN, "device:d-2"][..], "Why are email:ann@example.com and device:d-2 one person?"),
+        (&["why-not", ANN, BOB], "Why are email:ann@example.com and email:bob@example.com not one person?"),
+        (&["how", ANN], "How did the person of email:ann@example.com come to be?"),
+        (&["history", "p0"], "What happened to the person of p0?"),
+        (&["network", ANN, "--depth", "1"], "The links around email:ann@example.com:"),
+        (
+            &["diff", ANN, weak[0], weak[1]],
+            "The person of email:ann@example.com now, and otherwise, at threshold 0.8:",
+        ),
+        (&["near-merges", "--limit", "5"], "Persons that are close to being one:"),
+    ] {
+        let ask = |store: &[&str], format: &str| {
+            place.ok(&[&words[..1], store, &["--format", format], &words[1..]].concat())
+        };
+        let told = ask(&remote, "table");
+        assert_eq!(told.lines().next(), Some(heading));
+        assert_eq!(ask(&["--store", "store"], "table"), told, "{words:?}");
+        let rows = ask(&remote, "json");
+        assert!(rows.lines().all(|line| line.starts_with('{')), "{rows}");
+        assert_eq!(rows.is_empty(), told.ends_with("\n0 rows\n"), "{told}");
+    }
+    // Left out, what a source said joins nobody.
+    let parted =
+        place
+            .ok(&[&["why-not"], &remote[..], &["--without-link", ANN, "device:d-2", ANN, "device:d-2"]]
+                .concat());
+    assert!(parted.contains("without the link email:ann@example.com - device:d-2?"), "{parted}");
+    place.refused(&[&["why"], &remote[..], &["--as-of", "99", ANN, BOB]].concat(), 2, "lies ahead");
+    place.refused(
+        &[&["why"], &remote[..], &["--threshold", "2", ANN, BOB]].concat(),
+        2,
+        "above 0 and at most 1",
+    );
+}

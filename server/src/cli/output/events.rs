@@ -69,15 +69,19 @@ fn word(event: &v1::Event) -> &'static str {
     }
 }
 
-/// Who went where; what stayed with whom it belonged to is left out.
+/// Who went where. Of those that stayed with whom they belonged to only the named
+/// are told: where the larger part of a person got another id, they are what says
+/// who is who.
 fn shares(change: &v1::PersonChange, in_words: bool) -> Value {
-    let moved = change.shares.iter().filter(|share| share.from_person_id != share.to_person_id);
+    let told = |it: &&v1::Share| it.from_person_id != it.to_person_id || !it.identifiers.is_empty();
+    let moved = change.shares.iter().filter(told);
     if in_words {
         let told: Vec<String> = moved
             .map(|share| {
                 let v1::Share { from_person_id: from, to_person_id: to, count, identifiers } = share;
                 let mut text = match from.as_str() {
                     "" => format!("{} new to {to}", grouped((*count).into())),
+                    from if from == to => format!("{} still with {to}", grouped((*count).into())),
                     from => format!("{} from {from} to {to}", grouped((*count).into())),
                 };
                 if !identifiers.is_empty() {
