@@ -86,6 +86,9 @@ fn a_store_is_held_against_the_truth() {
             self.0.push(row.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "));
             Ok(())
         }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
         fn end(&mut self, _complete: bool) -> io::Result<()> {
             Ok(())
         }
