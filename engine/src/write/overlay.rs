@@ -223,8 +223,8 @@ macro_rules! every_table {
 pub(crate) struct Overlay {
     pub(crate) view: Arc<View>,
     pub(crate) schema: Arc<Schema>,
-    /// The schema of the last commit, where the one in force is another.
-    pub(crate) schema_before: Option<Arc<Schema>>,
+    /// Schemas that were in force until a write since the last commit, with its sequence number.
+    pub(crate) schemas_before: Vec<(u64, Arc<Schema>)>,
     pub(crate) names: Catalogue,
     pub(crate) names_changed: bool,
     pub(crate) rules: Arc<Rules>,
@@ -335,7 +335,7 @@ impl Overlay {
             rules,
             view,
             schema,
-            schema_before: None,
+            schemas_before: Vec::new(),
             names,
             names_changed: false,
             noted: counters.clone(),
@@ -400,7 +400,7 @@ impl Overlay {
     pub(crate) fn settle(&mut self, view: Arc<View>) {
         self.view = view;
         self.names_changed = false;
-        self.schema_before = None;
+        self.schemas_before.clear();
         every_table!(self, rows => rows.settle());
     }
 

@@ -33,11 +33,10 @@ impl Overlay {
         }
         self.names_changed |= names.namespaces.len() != self.names.namespaces.len();
         self.names = names;
-        self.schema_before.get_or_insert_with(|| Arc::clone(&self.schema));
-        self.schema = schema;
+        self.counters.seq += 1;
+        self.schemas_before.push((self.counters.seq, std::mem::replace(&mut self.schema, schema)));
         self.rules = Arc::new(Rules::new(&self.schema, &self.names));
         self.inline_limit = self.rules.inline_limit;
-        self.counters.seq += 1;
         self.cause = StoredCause::Schema { author: by.author.clone(), reason: by.reason.clone() };
         self.resolve_all()?;
         Ok(Ok(()))

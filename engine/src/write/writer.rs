@@ -338,8 +338,8 @@ impl<P: Publish> Work<P> {
         let storage = WriteError::Storage;
         overlay.flush(&mut batch).map_err(storage)?;
         batch.put_meta(crate::snapshot::COUNTERS, &overlay.counters).map_err(storage)?;
-        if let Some(before) = &overlay.schema_before {
-            batch.put_schema(overlay.counters.seq, before.text(), overlay.schema.text()).map_err(storage)?;
+        for (since, before) in &overlay.schemas_before {
+            batch.put_schema(*since, before.text(), overlay.schema.text()).map_err(storage)?;
         }
         if std::mem::take(&mut overlay.intent_done) {
             batch.delete_meta(crate::store::INTENT).map_err(storage)?;
