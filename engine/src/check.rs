@@ -764,7 +764,7 @@ impl Check<'_> {
     /// The records, the key ring, and that what records say is what links and identifiers remember of it.
     fn records(&mut self, identifiers: &Loaded<IdentifierRow>, links: &Loaded<LinkRow>) -> ReadResult<()> {
         let ring: HashSet<_> = self.load::<KeyRingRow>()?.into_keys().collect();
-        let mut said: BTreeMap<(u32, u32), BTreeMap<(u16, Option<u16>), Words>> = BTreeMap::new();
+        let mut said: BTreeMap<(u32, u32), Told> = BTreeMap::new();
         let mut seen: BTreeMap<(u32, u16), Words> = BTreeMap::new();
         let (mut records, mut entries) = (0, 0);
         self.each::<RecordRow>(|check, (source, hash), row| {
@@ -797,7 +797,7 @@ impl Check<'_> {
             format!("{counted} records counted, there are {records}")
         });
         for ((a, _, b), link) in links.iter().filter(|((a, _, b), _)| a < b) {
-            let told: BTreeMap<(u16, Option<u16>), Words> = link
+            let told: Told = link
                 .evidence
                 .iter()
                 .filter(|evidence| evidence.recorded)
@@ -923,6 +923,9 @@ fn said_of(
 ) -> impl Iterator<Item = (&(IdentifierId, IdentifierId), &StoredOverride)> {
     overrides.range((id, IdentifierId::new(0))..=(id, IdentifierId::new(u32::MAX)))
 }
+
+/// What each source and kind says by its records.
+type Told = BTreeMap<(u16, Option<u16>), Words>;
 
 /// What records of a source say of a link or an identifier, taken together.
 #[derive(Clone, Copy, PartialEq, Debug)]

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 pub(crate) use error::show as show_problems;
 pub use error::{Problem, SchemaError};
+#[cfg(feature = "store")]
 pub(crate) use names::closest as names_closest;
 
 use crate::normalise::{DenyPattern, email_domain, is_built_in_junk, is_only_zeros, listed_junk, trimmed};

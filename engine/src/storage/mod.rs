@@ -292,8 +292,11 @@ pub(crate) struct Batch {
 
 enum Changes {
     Rocks(Arc<DB>, WriteBatch),
-    Memory(Vec<(Table, Vec<u8>, Option<Vec<u8>>)>),
+    Memory(Vec<MemoryChange>),
 }
+
+/// A row to be put, or taken away where there is no value.
+type MemoryChange = (Table, Vec<u8>, Option<Vec<u8>>);
 
 impl Batch {
     pub(crate) fn put<R: Row>(&mut self, key: R::Key, row: &R) -> Result<(), String> {

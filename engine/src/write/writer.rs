@@ -35,8 +35,11 @@ enum Request {
         done: Done,
     },
     /// Something else that changes the store.
-    Work(Box<dyn FnOnce(&mut Overlay) -> (Reply, Result<(), ReadError>) + Send>),
+    Work(Job),
 }
+
+/// Changes the store; an error means that what it had to read is damaged.
+type Job = Box<dyn FnOnce(&mut Overlay) -> (Reply, Result<(), ReadError>) + Send>;
 
 /// What is called once it is known whether the commit succeeded.
 pub(crate) type Reply = Box<dyn FnOnce(Result<(), WriteError>) + Send>;
