@@ -166,7 +166,9 @@ impl Overlay {
                     self.touched.persons.insert(person);
                 }
                 Some(row) => {
-                    let row = HomeRow { held: known.held, ..row };
+                    // The mark on another link may be taken off by whoever that link's end has left.
+                    let held = known.held.filter(|_| row.via == known.via);
+                    let row = HomeRow { held, ..row };
                     if row != known {
                         self.put_home(person, home, row)?;
                     }
