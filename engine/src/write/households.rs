@@ -166,7 +166,9 @@ impl Overlay {
                     self.touched.persons.insert(person);
                 }
                 Some(row) => {
-                    let row = HomeRow { held: known.held, ..row };
+                    // The mark on another link may be taken off by whoever that link's end has left.
+                    let held = known.held.filter(|_| row.via == known.via);
+                    let row = HomeRow { held, ..row };
                     if row != known {
                         self.put_home(person, home, row)?;
                     }
@@ -387,8 +389,10 @@ impl Overlay {
         for key in &region.households {
             let head = self.household_head(*key)?.clone();
             let id = HouseholdId::from_raw(head.id);
-            let anchored = part_of.get(&HouseholdMember::Identifier(id.anchor())).copied();
-            // A household whose anchor joins nobody any longer goes on where most of it went.
+            let anchor = HouseholdMember::Identifier(id.anchor());
+            let anchored = part_of.get(&anchor).filter(|_| before.get(&anchor) == Some(key)).copied();
+            // A household whose anchor joins nobody any longer goes on where most of it
+            // went, and an anchor that has left has no say in that, wherever it is now.
             let most = || {
                 let shares = shares.get(key)?;
                 shares

@@ -222,10 +222,15 @@ fn saw() -> impl Strategy<Value = Saw> {
         .prop_map(|(seen, record, kind, attribute)| Saw { seen: Seen { record, ..seen }, kind, attribute })
 }
 
+/// Observations that come in together.
+pub(super) fn batch() -> impl Strategy<Value = Vec<Saw>> {
+    vec(saw(), 1..6)
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let say = prop_oneof![2 => Just(Said::Forbid), 2 => Just(Said::Require)];
     prop_oneof![
-        10 => vec(saw(), 1..6).prop_map(Step::Observe),
+        10 => batch().prop_map(Step::Observe),
         5 => (say, pairs(3)).prop_map(|(said, pair)| Step::Say(said, pair)),
         2 => pairs(3).prop_map(Step::Release),
         3 => (sources(), pairs(5)).prop_map(|(source, pair)| Step::RetractLink(source, pair)),

@@ -7,8 +7,14 @@
 mod cases;
 mod runs;
 
-use kinfold_engine::ViewError;
+use std::collections::BTreeSet;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use kinfold_engine::model::Seq;
 use kinfold_engine::read::{AsOf, Read, ViewOptions};
+use kinfold_engine::write::Batch;
+use kinfold_engine::{Store, ViewError, check};
 use kinfold_tests::observed;
 use kinfold_tests::oracle::{Rules, Seen, World};
 use proptest::collection::vec;
@@ -16,7 +22,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 
 use cases::{Saw, Step, Suppose};
-use runs::{Checked, Manner, Run, found, named, run};
+use runs::{Checked, Manner, Run, by, found, named, run};
 
 /// Runs a share of all cases: of 10,000, or of as many as `KINFOLD_CASES` says.
 /// `PROPTEST_RNG_SEED` runs those of an earlier run again.
@@ -146,7 +152,7 @@ fn what_is_cut_in_the_background_is_cut_alike() {
 #[test]
 fn in_any_order_the_same_observations_give_the_same_persons() {
     let cases = (cases::rules(), vec((cases::plain(), any::<u32>()), 1..40), 1..12usize);
-    hold(20, cases, |(rules, mut seen, batch)| {
+    hold(15, cases, |(rules, mut seen, batch)| {
         let steps = |seen: &[(Seen, u32)]| -> Vec<Step> {
             let batches = seen.chunks(batch);
             batches
@@ -161,4 +167,91 @@ fn in_any_order_the_same_observations_give_the_same_persons() {
         prop_assert_eq!(&answers[0], &answers[1]);
         Ok(())
     });
+}
+
+/// Keeps the writing thread of a store busy until the answer is dropped.
+fn busy(store: &Store) -> mpsc::Sender<()> {
+    let (release, wait) = mpsc::channel::<()>();
+    let (begin, begun) = mpsc::channel::<()>();
+    let wait_here = move |_| {
+        let _ = begin.send(());
+        // It ends when the other side is dropped.
+        let _ = wait.recv();
+    };
+    store.submit(Batch::default(), Box::new(wait_here));
+    begun.recv().expect("the writer has begun");
+    release
+}
+
+#[test]
+fn what_is_committed_together_was_written_one_after_another() {
+    hold(5, (cases::rules(), vec(cases::batch(), 2..9)), |(rules, batches)| {
+        let steps: Vec<Step> = batches.iter().cloned().map(Step::Observe).collect();
+        let apart =
+            run(world(rules.clone()), &steps, Manner { every: usize::MAX, pictures: true, ..MANNER })?;
+
+        let store = Store::in_memory(cases::schema(&rules, None)).expect("there is memory");
+        let release = busy(&store);
+        let (sender, receipts) = mpsc::channel();
+        for batch in &batches {
+            let observations = batch.iter().map(Saw::observation).collect();
+            let sender = sender.clone();
+            let done = move |receipt| drop(sender.send(receipt));
+            store.submit(Batch { request_id: None, observations }, Box::new(done));
+        }
+        drop((release, sender));
+        let snapshot = || store.snapshot();
+        for (moment, receipt) in apart.moments[1..].iter().zip(receipts) {
+            let seq = receipt.expect("the store writes").seq;
+            prop_assert_eq!(seq, moment.picture.seq);
+            let then = snapshot().as_of(AsOf::Seq(seq)).expect("it is past");
+            let then = observed::picture(&then).expect("readable");
+            prop_assert_eq!(runs::ids(then), runs::ids(moment.picture.clone()), "as of {}", seq);
+        }
+        let report = check(&snapshot()).expect("readable");
+        prop_assert!(report.is_clean(), "{report}");
+        Ok(())
+    });
+}
+
+#[test]
+fn a_schema_is_in_force_from_its_write_on_whatever_is_committed_with_it() {
+    let [one, other] = [0.5, 0.9].map(|person_threshold| {
+        let rules = Rules { person_threshold, household_threshold: 0.3, ..Rules::default() };
+        cases::schema(&rules, None)
+    });
+    let store = Store::in_memory(one.clone()).expect("there is memory");
+    let id = |namespace: &str| (namespace.to_owned(), "v0".to_owned());
+    let seen = Seen {
+        source: "s0".to_owned(),
+        time: 0,
+        confidence: 0.6,
+        ids: vec![id("account"), id("cookie")],
+        record: None,
+        withdrawn: BTreeSet::new(),
+    };
+    let batch = || Batch { request_id: None, observations: vec![observed::observation(&seen)] };
+    let (sender, receipts) = mpsc::channel();
+    let submit = || {
+        let sender = sender.clone();
+        store.submit(batch(), Box::new(move |receipt| drop(sender.send(receipt))));
+    };
+    let release = busy(&store);
+    submit();
+    std::thread::scope(|scope| {
+        let changed = scope.spawn(|| store.apply_schema(&other, by()));
+        // It has to be in the queue before the next; nothing tells that it is.
+        std::thread::sleep(Duration::from_millis(200));
+        submit();
+        drop(release);
+        changed.join().expect("it does not panic").expect("the schema fits");
+    });
+    let seqs: Vec<Seq> =
+        receipts.iter().take(2).map(|receipt| receipt.expect("the store writes").seq).collect();
+    assert_eq!(seqs, [Seq::new(1), Seq::new(3)]);
+    for (seq, schema, persons) in [(0, &one, 0), (1, &one, 1), (2, &other, 2), (3, &other, 2)] {
+        let then = store.snapshot().as_of(AsOf::Seq(Seq::new(seq))).expect("it is past");
+        assert_eq!(then.schema().text(), schema.text(), "as of {seq}");
+        assert_eq!(then.person_count().expect("readable"), persons, "as of {seq}");
+    }
 }
