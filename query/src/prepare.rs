@@ -66,7 +66,7 @@ enum Work<'r> {
 /// view, and run the statement on it.
 ///
 /// ```
-/// use kinfold_engine::read::{Read, ReadError, ViewOptions};
+/// use kinfold_engine::read::{Read, ViewOptions};
 /// use kinfold_query::{Options, Params, Parsed, QueryError, Rows};
 ///
 /// fn rows<'r, R: Read>(
