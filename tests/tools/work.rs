@@ -2,6 +2,7 @@
 //! for a careless resolver. `work` prints the table of `docs/resolution.md`;
 //! `work SHAPE SIZE…` prints one shape, by its place from 0.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use kinfold_tests::work::table;
@@ -34,7 +35,11 @@ fn main() -> ExitCode {
     };
     for size in sizes {
         match table(&[size]) {
-            Ok(text) => println!("{text}"),
+            Ok(text) => {
+                if writeln!(std::io::stdout(), "{text}").is_err() {
+                    return ExitCode::FAILURE;
+                }
+            }
             Err(error) => {
                 eprintln!("error: {error}");
                 return ExitCode::FAILURE;

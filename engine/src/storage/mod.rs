@@ -641,6 +641,9 @@ pub(crate) struct Scan<'v, R> {
     row: std::marker::PhantomData<R>,
 }
 
+/// A row that was there, or `None` for one that was not.
+type Passed<R> = Option<(<R as Row>::Key, R)>;
+
 fn read_row<R: Row>(key: &[u8], value: &[u8]) -> ReadResult<(R::Key, R)> {
     let read = R::read_key(key).ok_or_else(|| {
         bad_value(R::TABLE, BadValue(format!("the key {} is malformed", crate::codec::hex(key))))
@@ -671,7 +674,7 @@ impl<R: Row> Scan<'_, R> {
     }
 
     /// The next row as it was, if there is one more; the inner `None` passes over a row that was not there.
-    fn next_then(&mut self) -> ReadResult<Option<Option<(R::Key, R)>>> {
+    fn next_then(&mut self) -> ReadResult<Option<Passed<R>>> {
         let Some((past, then)) = &mut self.past else { return Ok(Some(self.next_now()?)) };
         let changed = past.key().map(|key| {
             // Table in front, sequence number behind.
