@@ -69,7 +69,7 @@ enum Work<'r> {
 /// use kinfold_engine::read::{Read, ViewOptions};
 /// use kinfold_query::{Options, Params, Parsed, QueryError, Rows};
 ///
-/// fn rows<'r, R: Read>(
+/// fn rows<'r, R: Read + 'r>(
 ///     text: &str,
 ///     store: &R,
 ///     reader: impl FnOnce(&ViewOptions) -> &'r R,

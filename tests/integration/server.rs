@@ -43,7 +43,7 @@ fn a_server_answers_as_its_store_does() {
         "WHY NOT account:'a-1', account:'a-2'",
         "NETWORK email:'ann@example.com' DEPTH 3",
         "THRESHOLD 0.95 DIFF email:'ann@example.com'",
-        "AS OF 1 DIFF email:'ann@example.com'",
+        "AS OF '2999-01-01' DIFF email:'ann@example.com'",
         "NEAR MERGES LIMIT 20",
         "THRESHOLD 0.001 AS OF 3 WITHOUT LINK 'email:ann@example.com' - 'account:a-1' PERSON email:'ann@example.com'",
     ];
