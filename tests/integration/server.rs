@@ -45,7 +45,7 @@ fn a_server_answers_as_its_store_does() {
         "THRESHOLD 0.95 DIFF email:'ann@example.com'",
         "AS OF '2999-01-01' DIFF email:'ann@example.com'",
         "NEAR MERGES LIMIT 20",
-        "THRESHOLD 0.001 AS OF 3 WITHOUT LINK 'email:ann@example.com' - 'account:a-1' PERSON email:'ann@example.com'",
+        "THRESHOLD 0.001 AS OF '2999-01-01' WITHOUT LINK 'email:ann@example.com' - 'account:a-1' PERSON email:'ann@example.com'",
     ];
     let local: Vec<_> = texts.iter().map(|text| store.query(text)).collect();
     assert_eq!((&local[6], &local[8], &local[9]), (&vec![vec![json!(0)]], &vec![vec![json!(0)]], &local[2]));
