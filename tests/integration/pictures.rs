@@ -1,12 +1,10 @@
 //! The pictures of the documentation show what the store says.
 
-use std::path::Path;
-
 use kinfold_tests::pictures::EXAMPLES;
 
 #[test]
 fn the_pictures_of_resolution_are_drawn_from_stores() {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/pictures");
+    let dir = kinfold_tests::data::package().join("../docs/pictures");
     for example in &EXAMPLES {
         let path = dir.join(format!("{}.dot", example.name));
         let drawn = example.dot().unwrap_or_else(|error| panic!("{}: {error}", example.name));

@@ -1,13 +1,19 @@
 //! The data sets that nobody here made up: where they are, and what to do without them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+/// The folder of this package. Several checkouts may share what is built, so the
+/// one that is asked of is the one that runs, not the one that was compiled.
+pub fn package() -> PathBuf {
+    std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from)
+}
 
 /// The folder of the data sets, if there is one: `$KINFOLD_DATA`, or
 /// `../shared/data` beside the checkout.
 fn folder() -> PathBuf {
     match std::env::var_os("KINFOLD_DATA") {
         Some(path) => PathBuf::from(path),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"),
+        None => package().join("../../shared/data"),
     }
 }
 
@@ -36,5 +42,5 @@ pub fn set(name: &str, test: &str) -> Option<PathBuf> {
 
 /// A file of `tests/cases`.
 pub fn case(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("cases").join(path)
+    package().join("cases").join(path)
 }
