@@ -1,4 +1,5 @@
-//! An import that is killed with SIGKILL and run again comes to the same store as one that was not.
+//! An import that is killed with SIGKILL and run again comes to the same store as one that was not,
+//! and so does a change of schema when the store is opened again.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -176,4 +177,73 @@ fn a_killed_import_leaves_no_lock() {
     writer.close().expect("closes");
     drop(writer);
     assert_eq!(state(store.path()), first);
+}
+
+/// A schema under which much is otherwise than under the generated one.
+fn other_schema(population: &Population) -> PathBuf {
+    let generated = population.folder.path().join("demo/schema.toml");
+    let text = std::fs::read_to_string(generated).expect("it was generated");
+    let path = population.folder.path().join("other.toml");
+    let threshold = "[person]\nthreshold = 0.85";
+    assert!(text.contains("[person]\n"), "{text}");
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        match line {
+            "[person]" => lines.push(threshold),
+            _ if line.starts_with("threshold") => {}
+            _ => lines.push(line),
+        }
+    }
+    std::fs::write(&path, lines.join("\n")).expect("writable");
+    path
+}
+
+#[test]
+fn a_schema_change_killed_in_the_middle_is_finished_by_the_next_open() {
+    let population = Population::new();
+    let schema = other_schema(&population);
+    let apply = |store: &CliStore| {
+        let words = ["schema", "apply", "--store", arg(store.path()), "--schema", arg(&schema)];
+        words.into_iter().chain(["--reason", "a test"]).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let applied = population.init("applied");
+    population.import(&applied);
+    let begin = Instant::now();
+    population.cli.run(apply(&applied)).ok();
+    let mut delay = begin.elapsed().mul_f64(0.5);
+    let expected = state(applied.path());
+    assert_ne!(expected.answer.persons.len(), population.clean.answer.persons.len());
+
+    let mut finished = 0;
+    for attempt in 0..TRIES {
+        let store = population.init(&format!("store{attempt}"));
+        population.import(&store);
+        let mut child = population.cli.start(apply(&store));
+        std::thread::sleep(delay);
+        // SIGKILL, to this child alone; one that has ended is not there to take it.
+        child.kill().expect("the child is ours");
+        child.wait().expect("the child is ours");
+        // Who only reads sees the store before the change or after it, and nothing in between.
+        let seen = state(store.path());
+        if seen.answer == expected.answer {
+            delay = delay.mul_f64(0.8);
+            continue;
+        }
+        population.same_as_clean(&store);
+        Store::open(store.path(), OpenOptions::default()).expect("it goes on").close().expect("closes");
+        let found = state(store.path());
+        if found.answer == population.clean.answer {
+            // It was killed before it had noted what it was about to do.
+            delay = delay.mul_f64(1.2);
+            continue;
+        }
+        assert_eq!((found.ids, found.stats), (expected.ids.clone(), expected.stats.clone()));
+        assert!(found.answer == expected.answer, "other persons than after a change that was not killed");
+        store.check();
+        finished += 1;
+        if finished == 2 {
+            return;
+        }
+    }
+    panic!("{TRIES} kills, {finished} of them in the middle");
 }

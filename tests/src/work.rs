@@ -41,7 +41,7 @@ pub struct Shape {
 }
 
 /// All shapes.
-pub const SHAPES: [Shape; 6] = [
+pub const SHAPES: [Shape; 7] = [
     Shape { name: "chain in random order", run: chain },
     Shape { name: "hub, cut by max_identifiers", run: |n| hub(n, "[person]\nmax_identifiers = 1000\n", "") },
     Shape { name: "hub, shared above 100", run: |n| hub(n, "", "shared_above = { cookie = 100 }\n") },
@@ -51,6 +51,7 @@ pub const SHAPES: [Shape; 6] = [
         name: "hub, cut after the write",
         run: |n| hub(n, "[person]\nmax_identifiers = 1000\n[resolve]\ninline_limit = 1000\n", ""),
     },
+    Shape { name: "whole persons tied to a component that is cut", run: swallow },
 ];
 
 fn store(head: &str, device: &str) -> TestResult<Store> {
@@ -176,6 +177,31 @@ fn within(n: u64) -> TestResult<Counted> {
         &store,
         (n..n + n / 10).map(|at| link(cookie(chance(at, nodes)), device(chance(at, nodes)), at)),
     )?;
+    Ok(counted(&store, before, steps))
+}
+
+/// A component of one account a person that swallows `n` persons, one by one:
+/// each is a device and three cookies, the device of one person in four has an
+/// account, and a weak link ties its first cookie to one that came before.
+fn swallow(n: u64) -> TestResult<Counted> {
+    let store = store("[namespace.account]\nmax_per_person = 1\n", "")?;
+    let account = |number: u64| Identifier::new("account", format!("a{number}"));
+    let person = |at: u64| {
+        let cookies = (0..3).map(move |c| link(device(at), cookie(3 * at + c), at));
+        cookies.chain((at % 4 == 0).then(|| link(device(at), account(at), at)))
+    };
+    load(&store, (0..n).flat_map(person))?;
+    let before = store.work_done();
+    let steps = load(
+        &store,
+        (1..n).map(|at| Observation {
+            confidence: 0.6,
+            ..link(cookie(3 * at), cookie(3 * chance(at, at) + 1), n + at)
+        }),
+    )?;
+    if store.stats()?.persons != n.div_ceil(4) {
+        return Err(format!("{} persons for {} accounts", store.stats()?.persons, n.div_ceil(4)).into());
+    }
     Ok(counted(&store, before, steps))
 }
 

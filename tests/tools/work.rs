@@ -26,6 +26,8 @@ fn main() -> ExitCode {
             (4, 100_000),
             (5, 10_000),
             (5, 100_000),
+            (6, 1_000),
+            (6, 10_000),
         ],
         Ok([shape, sizes @ ..]) => sizes.iter().map(|size| (*shape as usize, *size)).collect(),
         Err(error) => {

@@ -6,12 +6,15 @@
 //! namespace, or "person". The result is a function of the graph alone, whatever
 //! order its nodes and edges are given in.
 
+mod standing;
 mod succession;
 
 use std::cmp::Ordering;
 
+use hashbrown::HashMap;
 use petgraph::unionfind::UnionFind;
 
+pub(crate) use standing::{Name, Settled, Standing};
 pub(crate) use succession::{Ancestor, succeed};
 
 use crate::model::{HeldBackBy, HouseholdMember, NamespaceId, Timestamp};
@@ -73,14 +76,26 @@ impl Limits {
         self.total.into_iter().chain(of_kinds).find(|(_, reason)| *reason == by).map(|(most, _)| most)
     }
 
+    /// What one node of a kind counts: only kinds with a limit are counted by themselves.
+    fn count(&self, kind: u16) -> Counts {
+        let is_limited = self.by_kind.iter().any(|(limited, ..)| *limited == kind);
+        Counts { total: 1, by_kind: if is_limited { vec![(kind, 1)] } else { Vec::new() } }
+    }
+
     /// The limit that a set with these counts breaks, if any: the total first, then by kind ascending.
     pub(crate) fn broken(&self, counts: &Counts) -> Option<HeldBackBy> {
+        self.broken_by_both(counts, &Counts::default())
+    }
+
+    /// The limit that two sets break together.
+    fn broken_by_both(&self, a: &Counts, b: &Counts) -> Option<HeldBackBy> {
         if let Some((most, reason)) = self.total
-            && counts.total > most
+            && a.total + b.total > most
         {
             return Some(reason);
         }
-        self.by_kind.iter().find(|(kind, most, _)| counts.of(*kind) > *most).map(|(.., reason)| *reason)
+        let broken = self.by_kind.iter().find(|(kind, most, _)| a.of(*kind) + b.of(*kind) > *most);
+        broken.map(|(.., reason)| *reason)
     }
 }
 
@@ -224,40 +239,40 @@ pub(crate) fn cut(
     sets: &mut UnionFind<usize>,
     held: &mut [Option<HeldBackBy>],
 ) {
-    // Only kinds with a limit are counted.
-    let is_limited = |kind: u16| limits.by_kind.iter().any(|(limited, ..)| *limited == kind);
-    let mut counts: Vec<Counts> = kinds
-        .iter()
-        .map(|kind| Counts {
-            total: 1,
-            by_kind: if is_limited(*kind) { vec![(*kind, 1)] } else { Vec::new() },
-        })
-        .collect();
+    let mut counts: Vec<Counts> = kinds.iter().map(|kind| limits.count(*kind)).collect();
     // For each set's root, the nodes that its members may not join.
-    let mut foes: Vec<Vec<usize>> = vec![Vec::new(); kinds.len()];
+    let mut foes: HashMap<usize, Vec<usize>> = HashMap::new();
     for (a, b) in forbidden {
-        foes[*a].push(*b);
-        foes[*b].push(*a);
+        foes.entry(*a).or_default().push(*b);
+        foes.entry(*b).or_default().push(*a);
     }
     for at in order {
         let (a, b) = (sets.find_mut(edges[*at].a), sets.find_mut(edges[*at].b));
         if a == b {
             continue;
         }
-        let mut joined = counts[a].clone();
-        joined.add_all(&counts[b]);
-        let (fewer, other) = if foes[a].len() <= foes[b].len() { (a, b) } else { (b, a) };
-        let forbids = foes[fewer].iter().any(|foe| sets.find(*foe) == other);
-        held[*at] = if forbids { Some(HeldBackBy::Forbidden) } else { limits.broken(&joined) };
+        held[*at] = if forbids(&foes, sets, a, b) {
+            Some(HeldBackBy::Forbidden)
+        } else {
+            limits.broken_by_both(&counts[a], &counts[b])
+        };
         if held[*at].is_none() {
             sets.union(a, b);
             let (root, gone) = if sets.find(a) == a { (a, b) } else { (b, a) };
-            counts[root] = joined;
-            counts[gone] = Counts::default();
-            let moved = std::mem::take(&mut foes[gone]);
-            foes[root].extend(moved);
+            let moved = std::mem::take(&mut counts[gone]);
+            counts[root].add_all(&moved);
+            if let Some(moved) = foes.remove(&gone) {
+                foes.entry(root).or_default().extend(moved);
+            }
         }
     }
+}
+
+/// Whether a node in one of two sets, given by their roots, may not join one in the other.
+fn forbids(foes: &HashMap<usize, Vec<usize>>, sets: &UnionFind<usize>, a: usize, b: usize) -> bool {
+    let (Some(of_a), Some(of_b)) = (foes.get(&a), foes.get(&b)) else { return false };
+    let (fewer, other) = if of_a.len() <= of_b.len() { (of_a, b) } else { (of_b, a) };
+    fewer.iter().any(|foe| sets.find(*foe) == other)
 }
 
 #[cfg(test)]

@@ -1,13 +1,14 @@
 //! Components that a limit cuts, kept in memory from one write to the next.
 //!
-//! A link that comes into such a component can move the cut anywhere in it, so
-//! the cut is made again over all its links; but they need not be read again for
-//! that, and only what comes out otherwise is written. What a write costs in
-//! reads and writes is then what it changes.
+//! A link that comes into such a component can move the cut anywhere in it; but
+//! its links need not be read again for that, and only what comes out otherwise
+//! is written. Whatever else the link brings in, whole persons or another
+//! component, is added to the largest that is at hand, so that a component that
+//! swallows many small ones is not read again for each.
 
 use std::collections::BTreeSet;
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use petgraph::unionfind::UnionFind;
 
 use super::overlay::Overlay;
@@ -15,7 +16,7 @@ use super::persons::{Join, Region};
 use crate::codec::{ComponentRow, time};
 use crate::model::{HeldBackBy, IdentifierId, PersonKey};
 use crate::read::ReadResult;
-use crate::resolve::{Edge, by_strength, cut};
+use crate::resolve::{Edge, Name, Settled, Standing};
 use crate::rules::ordered;
 
 /// The cut components at hand.
@@ -28,94 +29,69 @@ pub(crate) struct Cuts {
 
 impl Cuts {
     pub(crate) fn forget(&mut self, component: u64) {
-        if let Some(gone) = self.components.remove(&component) {
-            self.links -= gone.edges.len();
-        }
+        self.take(component);
+    }
+
+    fn take(&mut self, component: u64) -> Option<Component> {
+        let taken = self.components.remove(&component);
+        self.links -= taken.as_ref().map_or(0, Component::links);
+        taken
     }
 
     fn keep(&mut self, number: u64, component: Component, most: usize) {
         self.forget(number);
         // Which of them will be needed next nobody knows: when there are too many, all go.
-        if self.links + component.edges.len() > most {
+        if self.links + component.links() > most {
             self.components.clear();
             self.links = 0;
         }
-        self.links += component.edges.len();
+        self.links += component.links();
         self.components.insert(number, component);
+    }
+
+    pub(super) fn holds(&self, component: u64, id: IdentifierId) -> bool {
+        self.components.get(&component).is_some_and(|component| component.place.contains_key(&id))
     }
 }
 
-/// A raw component that a limit cuts, as it was settled last.
+/// A raw component that a limit cuts; its nodes are identifiers.
 struct Component {
-    nodes: Vec<Node>,
+    standing: Standing,
+    ids: Vec<IdentifierId>,
     place: HashMap<IdentifierId, usize>,
-    edges: Vec<Edge>,
-    /// Which edge joins two nodes, the lower place first.
-    between: HashMap<(usize, usize), usize>,
-    /// The edges, strongest first.
-    order: Vec<usize>,
-    held: Vec<Option<HeldBackBy>>,
-    forbidden: Vec<(usize, usize)>,
-}
-
-struct Node {
-    id: IdentifierId,
-    kind: u16,
-    /// Namespace and value, for the order among equals.
-    name: (String, String),
-    /// `None` for one that is new.
-    person: Option<PersonKey>,
 }
 
 impl Component {
-    /// Where an edge stands, or belongs, in the order.
-    fn rank(&self, at: usize) -> Result<usize, usize> {
-        let names = |edge: &Edge| {
-            let (a, b) = (&self.nodes[edge.a].name, &self.nodes[edge.b].name);
-            if a <= b { (a, b) } else { (b, a) }
-        };
-        let edge = &self.edges[at];
-        self.order.binary_search_by(|other| {
-            let other = &self.edges[*other];
-            by_strength(other, edge).then_with(|| names(other).cmp(&names(edge)))
-        })
+    fn links(&self) -> usize {
+        self.standing.edges().len()
     }
 
-    fn add_node(&mut self, node: Node) -> usize {
-        let place = self.nodes.len();
-        self.place.insert(node.id, place);
-        self.nodes.push(node);
-        place
-    }
-
-    /// Sets what joins two nodes.
-    fn set_edge(&mut self, edge: Edge) {
-        let ends = (edge.a.min(edge.b), edge.a.max(edge.b));
-        let at = match self.between.get(&ends) {
-            Some(at) => {
-                let at = *at;
-                if let Ok(rank) = self.rank(at) {
-                    self.order.remove(rank);
-                }
-                self.edges[at] = edge;
-                at
-            }
-            None => {
-                self.edges.push(edge);
-                self.held.push(None);
-                self.between.insert(ends, self.edges.len() - 1);
-                self.edges.len() - 1
-            }
-        };
-        let (Ok(rank) | Err(rank)) = self.rank(at);
-        self.order.insert(rank, at);
+    fn add(&mut self, id: IdentifierId, kind: u16, name: Name) {
+        if !self.place.contains_key(&id) {
+            self.place.insert(id, self.standing.add_node(kind, name));
+            self.ids.push(id);
+        }
     }
 }
 
 /// A link inside a component that was cut, or into it, that is new or weighs otherwise.
 pub(crate) type Stronger = (IdentifierId, IdentifierId);
 
+/// What links tie to a component at hand.
+struct Tied {
+    /// The largest component at hand.
+    number: u64,
+    /// Other components at hand.
+    others: BTreeSet<u64>,
+    /// Identifiers that are in none.
+    outside: BTreeSet<IdentifierId>,
+}
+
 impl Overlay {
+    fn most_cut_links(&self) -> usize {
+        4 * self.inline_limit.min(1 << 20)
+    }
+
     /// Keeps a region in mind that was settled as one component that is cut.
     pub(super) fn keep_cut(
         &mut self,
@@ -129,49 +105,26 @@ impl Overlay {
         }
         let mut nodes = Vec::with_capacity(region.nodes.len());
         for (id, kind) in region.nodes.iter().zip(kinds) {
-            let name = self.name_of(*id)?;
-            let person = self.owner(*id)?.and_then(|row| row.person());
-            nodes.push(Node { id: *id, kind: *kind, name, person });
+            nodes.push((*kind, self.name_of(*id)?));
         }
-        let place = region.nodes.iter().enumerate().map(|(at, id)| (*id, at)).collect();
-        let between = region
-            .edges
-            .iter()
-            .enumerate()
-            .map(|(at, edge)| ((edge.a.min(edge.b), edge.a.max(edge.b)), at))
-            .collect();
-        let mut component = Component {
-            nodes,
-            place,
-            edges: region.edges.clone(),
-            between,
-            order: Vec::new(),
-            held: held.to_vec(),
-            forbidden: region.forbidden.clone(),
+        let component = Component {
+            standing: Standing::new(nodes, &region.edges, held, region.forbidden.clone()),
+            place: region.nodes.iter().enumerate().map(|(at, id)| (*id, at)).collect(),
+            ids: region.nodes.clone(),
         };
-        let mut order: Vec<usize> = (0..component.edges.len()).collect();
-        let names = |edge: &Edge| {
-            let (a, b) = (&component.nodes[edge.a].name, &component.nodes[edge.b].name);
-            if a <= b { (a, b) } else { (b, a) }
-        };
-        order.sort_unstable_by(|x, y| {
-            let (x, y) = (&component.edges[*x], &component.edges[*y]);
-            by_strength(x, y).then_with(|| names(x).cmp(&names(y)))
-        });
-        component.order = order;
-        let most = 4 * self.inline_limit.min(1 << 20);
-        self.cuts.keep(number, component, most);
+        self.cuts.keep(number, component, self.most_cut_links());
         Ok(())
     }
 
-    fn name_of(&mut self, id: IdentifierId) -> ReadResult<(String, String)> {
+    fn name_of(&mut self, id: IdentifierId) -> ReadResult<Name> {
         let namespace = self.namespace(id)?;
         let name = self.names.namespace_name(namespace).to_owned();
         Ok((name, self.identifier_value(id)?))
     }
 
-    /// Settles links that came into one component that is at hand, or changed
-    /// there; says whether that was so. `fresh` are identifiers in no person.
+    /// Settles links that came into a component that is at hand, or changed
+    /// there, with all that they tie to it; says whether that was so. `fresh`
+    /// are identifiers in no person.
     pub(crate) fn settle_in_cut(
         &mut self,
         fresh: &[IdentifierId],
@@ -180,15 +133,31 @@ impl Overlay {
     ) -> ReadResult<bool> {
         let pairs: Vec<(IdentifierId, IdentifierId)> =
             joins.iter().map(|join| (join.a, join.b)).chain(changed.iter().copied()).collect();
-        let Some(number) = self.common_cut(fresh, &pairs)? else { return Ok(false) };
-        let Some(mut component) = self.cuts.components.remove(&number) else { return Ok(false) };
-        self.cuts.links -= component.edges.len();
-        if component.edges.len() + pairs.len() > self.inline_limit {
-            return Ok(false);
+        let Some(tied) = self.tied_to_cut(fresh, &pairs)? else { return Ok(false) };
+        let Some(region) = self.explore_beyond(&tied, &pairs)? else { return Ok(false) };
+        let Some(mut component) = self.cuts.take(tied.number) else { return Ok(false) };
+        for id in &region.nodes {
+            component.add(*id, self.namespace(*id)?.get(), self.name_of(*id)?);
         }
-        for id in fresh {
-            let (kind, name) = (self.namespace(*id)?.get(), self.name_of(*id)?);
-            component.add_node(Node { id: *id, kind, name, person: None });
+        // What is brought in may have been held back by a cut of its own.
+        let mut brought = Vec::with_capacity(region.edges.len());
+        for edge in &region.edges {
+            let ends = (component.place[&region.nodes[edge.a]], component.place[&region.nodes[edge.b]]);
+            brought.push(component.standing.set_edge(Edge { a: ends.0, b: ends.1, ..*edge }));
+        }
+        for number in &tied.others {
+            let Some(other) = self.cuts.take(*number) else { continue };
+            for (at, id) in other.ids.iter().enumerate() {
+                let (kind, name) = other.standing.node(at);
+                component.add(*id, kind, name.clone());
+            }
+            for edge in other.standing.edges() {
+                let ends = (component.place[&other.ids[edge.a]], component.place[&other.ids[edge.b]]);
+                brought.push(component.standing.set_edge(Edge { a: ends.0, b: ends.1, ..*edge }));
+            }
+        }
+        for (a, b) in &region.slack {
+            self.set_held(*a, *b, None)?;
         }
         for (a, b) in pairs {
             let (a, b) = ordered(a, b);
@@ -199,119 +168,154 @@ impl Overlay {
             let (from, to) = (*from, *to);
             let Some(link) = self.links.get(&self.view, (a, of_b, b))? else { return Ok(false) };
             let (weight, last_seen) = (link.weight, time(link.last));
-            component.set_edge(Edge { a: from, b: to, weight, last_seen, required: false });
+            component.standing.set_edge(Edge { a: from, b: to, weight, last_seen, required: false });
         }
-        self.cut_again(number, &mut component)?;
-        let most = 4 * self.inline_limit.min(1 << 20);
-        self.cuts.keep(number, component, most);
+        let mut swallowed = tied.others;
+        for person in &region.persons {
+            swallowed.extend(self.read_head(*person)?.component);
+        }
+        swallowed.remove(&tied.number);
+        for number in swallowed {
+            self.components.delete(number);
+        }
+        self.cut_again(tied.number, &mut component, &brought)?;
+        self.cuts.keep(tied.number, component, self.most_cut_links());
         Ok(true)
     }
 
-    /// The component at hand that all ends are in which are not fresh; none
-    /// where fresh identifiers are not all tied to it, or people have a say in it.
-    fn common_cut(
+    /// What `pairs` tie together, if any of it is at hand and that can be settled
+    /// there: nobody has a say in it, and no cut of it is due.
+    fn tied_to_cut(
         &mut self,
         fresh: &[IdentifierId],
         pairs: &[(IdentifierId, IdentifierId)],
-    ) -> ReadResult<Option<u64>> {
-        let mut number = None;
-        let mut reached: HashSet<IdentifierId> = HashSet::new();
+    ) -> ReadResult<Option<Tied>> {
+        let mut numbers = BTreeSet::new();
+        let mut outside: BTreeSet<IdentifierId> = BTreeSet::new();
         for id in pairs.iter().flat_map(|(a, b)| [*a, *b]) {
             let Some(person) = self.owner(id)?.and_then(|row| row.person()) else {
-                reached.insert(id);
+                outside.insert(id);
                 continue;
             };
             let head = self.read_head(person)?;
-            let Some(component) = head.component.filter(|_| head.overrides == 0) else { return Ok(None) };
-            if number.is_some_and(|number| number != component)
-                || !self.cuts.components.contains_key(&component)
+            let (overrides, component) = (head.overrides, head.component);
+            if overrides > 0 {
+                return Ok(None);
+            }
+            match component {
+                Some(number) if self.cuts.components.contains_key(&number) => {
+                    numbers.insert(number);
+                }
+                _ => {
+                    outside.insert(id);
+                }
+            }
+        }
+        // Fresh identifiers that nothing ties are not for here.
+        if !fresh.iter().all(|id| outside.contains(id)) {
+            return Ok(None);
+        }
+        for number in &numbers {
+            if self.components.get(&self.view, *number)?.is_none_or(|row| row.due) {
+                return Ok(None);
+            }
+        }
+        let links = |number: &u64| self.cuts.components.get(number).map_or(0, Component::links);
+        let Some(number) = numbers.iter().copied().max_by_key(|number| (links(number), *number)) else {
+            return Ok(None);
+        };
+        numbers.remove(&number);
+        for other in &numbers {
+            if !self.may_be_swallowed(*other)? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(Tied { number, others: numbers, outside }))
+    }
+
+    /// Whether nobody has a say in any identifier of a component at hand.
+    fn may_be_swallowed(&mut self, number: u64) -> ReadResult<bool> {
+        let Some(component) = self.cuts.components.get(&number) else { return Ok(false) };
+        if component.standing.has_forbidden() {
+            return Ok(false);
+        }
+        for id in component.ids.clone() {
+            if let Some(person) = self.owner(id)?.and_then(|row| row.person())
+                && self.read_head(person)?.overrides > 0
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// What is tied to components at hand and is in none of them; `None` where
+    /// that cannot be settled there: it is too large, people have a say in it, a
+    /// cut of it is due, or it is not one with them.
+    fn explore_beyond(
+        &mut self,
+        tied: &Tied,
+        pairs: &[(IdentifierId, IdentifierId)],
+    ) -> ReadResult<Option<Region>> {
+        let at_hand: Vec<u64> = std::iter::once(tied.number).chain(tied.others.iter().copied()).collect();
+        let links: usize =
+            at_hand.iter().filter_map(|number| self.cuts.components.get(number)).map(Component::links).sum();
+        let Some(most) = self.inline_limit.checked_sub(links + pairs.len()) else { return Ok(None) };
+        let Some(region) = self.explore(&tied.outside, most, &at_hand)? else { return Ok(None) };
+        for person in &region.persons {
+            let head = self.read_head(*person)?;
+            let (overrides, component) = (head.overrides, head.component);
+            if overrides > 0 {
+                return Ok(None);
+            }
+            if let Some(component) = component
+                && self.components.get(&self.view, component)?.is_some_and(|row| row.due)
             {
                 return Ok(None);
             }
-            number = Some(component);
         }
-        let due = match number {
-            Some(number) => self.components.get(&self.view, number)?.is_none_or(|row| row.due),
-            None => true,
+        // What is at hand stands for one node each, after those of the region.
+        let place: HashMap<IdentifierId, usize> =
+            region.nodes.iter().enumerate().map(|(at, id)| (*id, at)).collect();
+        let mut sets: UnionFind<usize> = UnionFind::new(region.nodes.len() + at_hand.len());
+        for edge in &region.edges {
+            sets.union(edge.a, edge.b);
+        }
+        let node = |id: &IdentifierId| {
+            let of_hand = || at_hand.iter().position(|number| self.cuts.holds(*number, *id));
+            place.get(id).copied().or_else(|| of_hand().map(|at| region.nodes.len() + at))
         };
-        // Fresh identifiers of one observation are tied to each other, so one way in is a way in for all.
-        let tied = fresh.iter().all(|id| reached.contains(id));
-        Ok(number.filter(|_| tied && !due))
+        for (a, b) in pairs {
+            let (Some(a), Some(b)) = (node(a), node(b)) else { return Ok(None) };
+            sets.union(a, b);
+        }
+        let labels = sets.into_labeling();
+        Ok(labels.iter().all(|label| *label == labels[0]).then_some(region))
     }
 
-    /// Cuts a component again and writes what comes out otherwise than before.
-    fn cut_again(&mut self, number: u64, component: &mut Component) -> ReadResult<()> {
-        let kinds: Vec<u16> = component.nodes.iter().map(|node| node.kind).collect();
-        let mut held = vec![None; component.edges.len()];
-        let mut sets = UnionFind::new(kinds.len());
+    /// Cuts a component again and writes what comes out otherwise than before;
+    /// `brought` are edges of which only the links say what held them back.
+    fn cut_again(&mut self, number: u64, component: &mut Component, brought: &[usize]) -> ReadResult<()> {
         let rules = std::sync::Arc::clone(&self.rules);
-        cut(
-            &kinds,
-            &component.edges,
-            &component.order,
-            &rules.person_limits,
-            &component.forbidden,
-            &mut sets,
-            &mut held,
-        );
-        for (at, (new, old)) in held.iter().zip(&component.held).enumerate() {
-            if new != old {
-                let edge = &component.edges[at];
-                self.set_held(component.nodes[edge.a].id, component.nodes[edge.b].id, *new)?;
-            }
+        let Settled { held, parts } = component.standing.settle(&rules.person_limits);
+        for at in held.iter().chain(brought) {
+            let edge = component.standing.edges()[*at];
+            self.set_held(component.ids[edge.a], component.ids[edge.b], component.standing.held(*at))?;
         }
-        component.held = held;
-        let row = ComponentRow { links: component.edges.len() as u64, due: false };
+        let row = ComponentRow { links: component.links() as u64, due: false };
         if self.components.get(&self.view, number)? != Some(&row) {
             self.components.put(number, row);
         }
-
-        // A part stays as it was if one person gives all of it, and gives nothing elsewhere.
-        let labels = sets.into_labeling();
-        let mut part_of_person: HashMap<PersonKey, usize> = HashMap::new();
-        let mut person_of_part: HashMap<usize, Option<PersonKey>> = HashMap::new();
-        let mut touched_parts: HashSet<usize> = HashSet::new();
-        let mut touched_persons: BTreeSet<PersonKey> = BTreeSet::new();
-        for (node, label) in component.nodes.iter().zip(&labels) {
-            if *person_of_part.entry(*label).or_insert(node.person) != node.person || node.person.is_none() {
-                touched_parts.insert(*label);
-            }
-            if let Some(person) = node.person
-                && *part_of_person.entry(person).or_insert(*label) != *label
-            {
-                touched_persons.insert(person);
-            }
-        }
-        for (node, label) in component.nodes.iter().zip(&labels) {
-            let Some(person) = node.person else { continue };
-            if touched_parts.contains(label) {
-                touched_persons.insert(person);
-            }
-        }
-        for (node, label) in component.nodes.iter().zip(&labels) {
-            if node.person.is_some_and(|person| touched_persons.contains(&person)) {
-                touched_parts.insert(*label);
-            }
-        }
-        if touched_parts.is_empty() {
+        if parts.is_empty() {
             return Ok(());
         }
-        let mut parts: HashMap<usize, Vec<usize>> = HashMap::new();
-        for (at, label) in labels.iter().enumerate() {
-            if touched_parts.contains(label) {
-                parts.entry(*label).or_default().push(at);
-            }
+        let parts: Vec<Vec<IdentifierId>> =
+            parts.iter().map(|part| part.iter().map(|at| component.ids[*at]).collect()).collect();
+        let mut before: BTreeSet<PersonKey> = BTreeSet::new();
+        for id in parts.iter().flatten() {
+            before.extend(self.owner(*id)?.and_then(|row| row.person()));
         }
-        let mut parts: Vec<Vec<usize>> = parts.into_values().collect();
-        parts.sort_unstable();
-        let before: Vec<PersonKey> = touched_persons.into_iter().collect();
-        let ids: Vec<Vec<IdentifierId>> =
-            parts.iter().map(|part| part.iter().map(|at| component.nodes[*at].id).collect()).collect();
-        self.assign(&before, &ids, &vec![Some(number); ids.len()])?;
-        for at in parts.into_iter().flatten() {
-            let person = self.owner(component.nodes[at].id)?.and_then(|row| row.person());
-            component.nodes[at].person = person;
-        }
-        Ok(())
+        let before: Vec<PersonKey> = before.into_iter().collect();
+        self.assign(&before, &parts, &vec![Some(number); parts.len()])
     }
 }

@@ -367,7 +367,7 @@ impl Overlay {
         if self.is_beyond_inline(&seeds)? {
             return self.defer(&seeds);
         }
-        match self.explore(&seeds, self.inline_limit)? {
+        match self.explore(&seeds, self.inline_limit, &[])? {
             Some(region) => self.settle_region(&region),
             None => self.defer(&seeds),
         }
@@ -450,7 +450,7 @@ impl Overlay {
 
     /// Settles everything around `seeds`, however large, and says what was seen.
     pub(crate) fn settle_around(&mut self, seeds: &BTreeSet<IdentifierId>) -> ReadResult<Vec<IdentifierId>> {
-        let Some(region) = self.explore(seeds, usize::MAX)? else { return Ok(Vec::new()) };
+        let Some(region) = self.explore(seeds, usize::MAX, &[])? else { return Ok(Vec::new()) };
         self.settle_region(&region)?;
         Ok(region.nodes)
     }
@@ -566,8 +566,14 @@ impl Overlay {
 
     /// Everything that resolution has to see to settle `seeds`: the closure of
     /// the seeds under links that conduct now, and under "was in the same
-    /// person". `None` where that is more than `most` links.
-    fn explore(&mut self, seeds: &BTreeSet<IdentifierId>, most: usize) -> ReadResult<Option<Region>> {
+    /// person", up to the cut components at hand that are given. `None` where
+    /// that is more than `most` links.
+    pub(super) fn explore(
+        &mut self,
+        seeds: &BTreeSet<IdentifierId>,
+        most: usize,
+        up_to: &[u64],
+    ) -> ReadResult<Option<Region>> {
         let mut region = Region::default();
         let mut place: HashMap<IdentifierId, usize> = HashMap::new();
         let mut known_persons: HashSet<PersonKey> = HashSet::new();
@@ -600,7 +606,9 @@ impl Overlay {
                         if id < tie.other {
                             found.push((id, *tie));
                         }
-                        queue.push_back(tie.other);
+                        if !up_to.iter().any(|number| self.cuts.holds(*number, tie.other)) {
+                            queue.push_back(tie.other);
+                        }
                     }
                     TieState::Idle => {}
                 }
@@ -922,8 +930,8 @@ pub(super) struct Region {
     /// Pairs of nodes that may not be one person.
     pub(super) forbidden: Vec<(usize, usize)>,
     /// Links that were held back and do not conduct any longer.
-    slack: Vec<(IdentifierId, IdentifierId)>,
-    persons: Vec<PersonKey>,
+    pub(super) slack: Vec<(IdentifierId, IdentifierId)>,
+    pub(super) persons: Vec<PersonKey>,
 }
 
 /// What ties one identifier to another.
