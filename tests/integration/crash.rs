@@ -204,7 +204,11 @@ fn a_schema_change_killed_in_the_middle_is_finished_by_the_next_open() {
     let schema = other_schema(&population);
     let apply = |store: &CliStore| {
         let words = ["schema", "apply", "--store", arg(store.path()), "--schema", arg(&schema)];
-        words.into_iter().chain(["--reason", "a test"]).map(str::to_owned).collect::<Vec<_>>()
+        words
+            .into_iter()
+            .chain(["--author", "ann", "--reason", "to see"])
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
     };
     let applied = population.init("applied");
     population.import(&applied);

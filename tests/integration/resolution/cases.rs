@@ -11,7 +11,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
-const NAMESPACES: [&str; 5] = ["account", "cookie", "device", "address", "ip"];
+pub(super) const NAMESPACES: [&str; 5] = ["account", "cookie", "device", "address", "ip"];
 
 /// An observation, with what resolution does not look at.
 #[derive(Clone)]

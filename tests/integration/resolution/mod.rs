@@ -5,6 +5,7 @@
 //! A failure prints the least case that shows it, and the seed to run it again with.
 
 mod cases;
+mod import;
 mod runs;
 
 use std::collections::BTreeSet;
@@ -24,9 +25,9 @@ use proptest::test_runner::{Config, RngSeed, TestRunner};
 use cases::{Saw, Step, Suppose};
 use runs::{Checked, Manner, Run, by, found, named, run};
 
-/// Runs a share of all cases: of 10,000, or of as many as `KINFOLD_CASES` says.
+/// Runs so many of 10,000 cases, or that share of as many as `KINFOLD_CASES` says.
 /// `PROPTEST_RNG_SEED` runs those of an earlier run again.
-fn hold<C: std::fmt::Debug>(percent: u32, cases: impl Strategy<Value = C>, test: impl Fn(C) -> Checked) {
+fn hold<C: std::fmt::Debug>(of_10_000: u32, cases: impl Strategy<Value = C>, test: impl Fn(C) -> Checked) {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let all = number("KINFOLD_CASES").unwrap_or(10_000);
     let seed = number("PROPTEST_RNG_SEED").unwrap_or_else(|| {
@@ -34,7 +35,7 @@ fn hold<C: std::fmt::Debug>(percent: u32, cases: impl Strategy<Value = C>, test:
         moment.map_or(0, |since| since.as_nanos() as u64)
     });
     let mut runner = TestRunner::new(Config {
-        cases: u32::try_from(all * u64::from(percent) / 100).unwrap_or(u32::MAX).max(1),
+        cases: u32::try_from(all * u64::from(of_10_000) / 10_000).unwrap_or(u32::MAX).max(1),
         failure_persistence: None,
         rng_seed: RngSeed::Fixed(seed),
         max_shrink_iters: 3_000,
@@ -53,7 +54,7 @@ const MANNER: Manner = Manner { single: false, inline_limit: None, every: 1, pic
 
 #[test]
 fn whatever_happens_persons_and_households_are_the_oracles() {
-    hold(40, (cases::rules(), cases::steps(14), 1..4usize), |(rules, steps, every)| {
+    hold(4_000, (cases::rules(), cases::steps(14), 1..4usize), |(rules, steps, every)| {
         let together = run(world(rules.clone()), &steps, Manner { every, ..MANNER })?;
         together.all_ids_lead_on()?;
         let answer = together.world.resolve();
@@ -70,7 +71,7 @@ fn whatever_happens_persons_and_households_are_the_oracles() {
 #[test]
 fn the_past_stands_and_what_would_be_is_as_if_it_were() {
     let cases = (cases::rules(), cases::steps(10), any::<bool>(), vec(cases::suppose(), 1..4));
-    hold(30, cases, |(rules, steps, single, supposes)| {
+    hold(3_000, cases, |(rules, steps, single, supposes)| {
         let manner = Manner { single, every: usize::MAX, pictures: true, ..MANNER };
         let run = run(world(rules), &steps, manner)?;
         run.events_tell_all()?;
@@ -140,7 +141,7 @@ fn would_be(run: &Run, suppose: &Suppose) -> Checked {
 #[test]
 fn what_is_cut_in_the_background_is_cut_alike() {
     let cases = (cases::rules(), cases::steps(10), 1..7usize, 1..6usize);
-    hold(10, cases, |(rules, steps, inline_limit, every)| {
+    hold(1_000, cases, |(rules, steps, inline_limit, every)| {
         let manner = Manner { single: false, inline_limit: Some(inline_limit), every, pictures: true };
         let run = run(world(rules), &steps, manner)?;
         run.all_ids_lead_on()?;
@@ -152,7 +153,7 @@ fn what_is_cut_in_the_background_is_cut_alike() {
 #[test]
 fn in_any_order_the_same_observations_give_the_same_persons() {
     let cases = (cases::rules(), vec((cases::plain(), any::<u32>()), 1..40), 1..12usize);
-    hold(15, cases, |(rules, mut seen, batch)| {
+    hold(1_500, cases, |(rules, mut seen, batch)| {
         let steps = |seen: &[(Seen, u32)]| -> Vec<Step> {
             let batches = seen.chunks(batch);
             batches
@@ -185,7 +186,7 @@ fn busy(store: &Store) -> mpsc::Sender<()> {
 
 #[test]
 fn what_is_committed_together_was_written_one_after_another() {
-    hold(5, (cases::rules(), vec(cases::batch(), 2..9)), |(rules, batches)| {
+    hold(500, (cases::rules(), vec(cases::batch(), 2..9)), |(rules, batches)| {
         let steps: Vec<Step> = batches.iter().cloned().map(Step::Observe).collect();
         let apart =
             run(world(rules.clone()), &steps, Manner { every: usize::MAX, pictures: true, ..MANNER })?;
