@@ -1,13 +1,14 @@
 //! A small property graph in memory, for tests and examples.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use kinfold_engine::read::ReadResult;
 
 use crate::ast::Direction;
 use crate::graph::{Account, ProcedureError, ProcedureRows};
 use crate::graph::{Graph, Index, LabelId, NodeId, Nodes, RelId, Signature, Steps, TypeId, Vocabulary};
-use crate::value::{Map, Value};
+use crate::value::{Map, NodeData, NodeValue, Value};
 
 /// A property graph in memory. Every label and property is found by a scan but
 /// the properties named to [`MemoryGraph::add_index`].
@@ -102,6 +103,28 @@ impl MemoryGraph {
             node.out.retain(|at| *at != rel);
             node.into.retain(|at| *at != rel);
         }
+    }
+
+    /// Takes a node away, with its relationships. Its number is not given again.
+    pub fn remove_node(&mut self, node: usize) {
+        let Some(Some(gone)) = self.nodes.get(node) else { return };
+        let rels: Vec<usize> = gone.out.iter().chain(&gone.into).copied().collect();
+        for rel in rels {
+            self.remove_relationship(rel);
+        }
+        if let Some(place) = self.nodes.get_mut(node) {
+            *place = None;
+        }
+    }
+
+    /// A node that was added, as a value that a parameter can hold; `None` if
+    /// there is none of that number.
+    pub fn node_value(&self, node: usize) -> Option<Value> {
+        let found = self.nodes.get(node)?.as_ref()?;
+        let labels = found.labels.iter().filter_map(|label| self.labels.get(label.0 as usize).cloned());
+        let data =
+            NodeData { id: node.to_string(), labels: labels.collect(), properties: found.properties.clone() };
+        Some(Value::Node(NodeValue { id: node_id(node), data: Some(Arc::new(data)) }))
     }
 
     /// Lets nodes be found by a property without a scan.

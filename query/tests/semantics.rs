@@ -170,7 +170,7 @@ fn order_and_pages() {
         ("UNWIND [2, 1, 3] AS x WITH x ORDER BY x LIMIT 2 WHERE x > 1 RETURN x", "2"),
         ("UNWIND [2, 1, 3] AS x RETURN x LIMIT 0", ""),
         ("RETURN 1 LIMIT -1", "negative-count"),
-        ("RETURN 1 LIMIT 1.5", "wrong-type"),
+        ("RETURN 1 LIMIT 1.5", "invalid-count"),
         ("MATCH (p:Person) RETURN DISTINCT p.age ORDER BY p.name", "unknown-variable"),
         ("UNWIND [1, 2] AS x RETURN x UNION UNWIND [2, 3] AS x RETURN x", "1 | 2 | 3"),
         ("UNWIND [1, 2] AS x RETURN x UNION ALL RETURN 2 AS x", "1 | 2 | 2"),
@@ -265,7 +265,7 @@ fn names_are_checked_before_anything_runs() {
         ("UNWIND [1] AS x UNWIND [2] AS x RETURN x", "already-bound"),
         ("MATCH (a $list) RETURN a", "parameter-map"),
         ("RETURN 'a' AND true", "wrong-type"),
-        ("RETURN size(1)", "wrong-type"),
+        ("RETURN size(1)", "wrong-argument"),
     ]);
     let error = run("MATCH (person:Person) RETURN persn.name").expect_err("a slip");
     assert_eq!(error.hint(), Some("did you mean `person`?"));

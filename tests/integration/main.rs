@@ -1,6 +1,7 @@
 //! Everything that crosses crates, in one binary.
 
 mod cli;
+mod conformance;
 mod crash;
 mod damage;
 mod datasets;

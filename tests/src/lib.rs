@@ -3,6 +3,7 @@
 
 pub mod bin;
 pub mod components;
+pub mod conformance;
 pub mod data;
 pub mod observed;
 pub mod oracle;

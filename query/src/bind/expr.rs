@@ -285,7 +285,7 @@ impl<'r> Binder<'_, 'r> {
                     if ty.is_number() || matches!(ty, Type::Bool | Type::String | Type::List(_) | Type::Path)
                     {
                         let message = format!("{} has no properties, so no `{}`", ty.describe(), name.text);
-                        return Err(Fault::typed("wrong-type", name.span, message));
+                        return Err(Fault::typed("no-properties", name.span, message));
                     }
                     (Postfix::Property(name.text.as_str().into(), name.span), Type::Any)
                 }
@@ -422,7 +422,7 @@ impl<'r> Binder<'_, 'r> {
             let accepts = function.takes.get(at).or(function.takes.last()).copied().unwrap_or(Accept::Any);
             if !accepts.allows(&ty) {
                 let message = format!("{}() takes {}, not {}", function.name, accepts.wants(), ty.describe());
-                return Err(Fault::typed("wrong-type", arg.span, message));
+                return Err(Fault::typed("wrong-argument", arg.span, message));
             }
             bound.push(expr);
             types.push(ty);
@@ -438,6 +438,7 @@ impl<'r> Binder<'_, 'r> {
         distinct: bool,
         args: &[ast::Expr],
     ) -> Outcome<(Kind, Type)> {
+        let nested = matches!(self.around, Around::Aggregate);
         if !self.may_aggregate() {
             // An unknown name in it is the plainer mistake.
             if matches!(self.around, Around::Ordered(_)) {
@@ -446,7 +447,7 @@ impl<'r> Binder<'_, 'r> {
                     self.expr(arg)?;
                 }
             }
-            return Err(misplaced(tree.span));
+            return Err(if nested { nested_aggregate(tree.span) } else { misplaced(tree.span) });
         }
         if args.len() != function.arguments() {
             let message = format!(
@@ -492,7 +493,7 @@ impl<'r> Binder<'_, 'r> {
             let number = ty.is_number() || matches!(ty, Type::Any | Type::Null);
             if !number && (function.numeric() || at > 0) {
                 let message = format!("{}() takes numbers, not {}", function.name(), ty.describe());
-                return Err(Fault::typed("wrong-type", arg.span, message));
+                return Err(Fault::typed("wrong-argument", arg.span, message));
             }
             if at == 0 {
                 first = ty;
@@ -504,8 +505,13 @@ impl<'r> Binder<'_, 'r> {
 }
 
 fn misplaced(span: Span) -> Fault {
-    let message = "an aggregate can stand only in an item of RETURN or WITH, and not in another aggregate";
+    let message = "an aggregate can stand only in an item of RETURN or WITH";
     Fault::binding("misplaced-aggregate", span, message).hint("compute it in a WITH before this")
+}
+
+fn nested_aggregate(span: Span) -> Fault {
+    let message = "an aggregate cannot stand in another aggregate";
+    Fault::binding("nested-aggregate", span, message).hint("compute it in a WITH before this")
 }
 
 /// The type of `left op right`, or `None` if there is no such operation.

@@ -26,7 +26,7 @@ impl<'r> Binder<'_, 'r> {
         inside: bool,
         steps: &mut Vec<Step>,
     ) -> Outcome<Vec<String>> {
-        let items = self.items(projection, with, inside)?;
+        let (items, unnamed) = self.items(projection, with, inside)?;
         let names: Vec<String> = items.iter().map(|item| item.name.clone()).collect();
         let aggregated = items.iter().any(|item| walk::aggregates(&item.expr) > 0);
         let input = self.frame.clone();
@@ -82,12 +82,19 @@ impl<'r> Binder<'_, 'r> {
             }
         }
         steps.extend(after.map(|filter| Step::Filter(Arc::new(filter))));
-        Ok(names)
+        unnamed.map_or(Ok(names), Err)
     }
 
-    /// The items with their names, `*` written out.
-    fn items(&self, projection: &Projection, with: bool, inside: bool) -> Outcome<Vec<Named>> {
+    /// The items with their names, `*` written out, and the error for one that
+    /// WITH cannot name: what is wrong with the items themselves comes before it.
+    fn items(
+        &self,
+        projection: &Projection,
+        with: bool,
+        inside: bool,
+    ) -> Outcome<(Vec<Named>, Option<Fault>)> {
         let mut items: Vec<Named> = Vec::new();
+        let mut unnamed = None;
         if projection.star {
             for var in self.frame.own() {
                 let span = projection.span;
@@ -105,13 +112,14 @@ impl<'r> Binder<'_, 'r> {
             let name = match (&item.alias, &item.expr.kind) {
                 (Some(alias), _) => alias.clone(),
                 (None, ExprKind::Var(name)) => Name { text: name.clone(), span: item.expr.span },
-                (None, _) if with => {
-                    let message = "this needs a name to be spoken of after WITH";
-                    return Err(
-                        Fault::binding("unnamed-item", item.expr.span, message).hint("add AS and a name")
-                    );
+                (None, _) => {
+                    if with && unnamed.is_none() {
+                        let message = "this needs a name to be spoken of after WITH";
+                        let fault = Fault::binding("unnamed-item", item.expr.span, message);
+                        unnamed = Some(fault.hint("add AS and a name"));
+                    }
+                    Name { text: self.text_of(item.span).to_owned(), span: item.span }
                 }
-                (None, _) => Name { text: self.text_of(item.span).to_owned(), span: item.span },
             };
             items.push(Named { name: name.text, expr: item.expr.clone(), span: name.span });
         }
@@ -121,7 +129,7 @@ impl<'r> Binder<'_, 'r> {
                 return Err(Fault::binding("duplicate-column", item.span, message).hint("rename one with AS"));
             }
         }
-        Ok(items)
+        Ok((items, unnamed))
     }
 
     /// Binds what may speak of the items of a projection by their own words.
@@ -133,8 +141,10 @@ impl<'r> Binder<'_, 'r> {
         let outer = std::mem::replace(&mut self.around, Around::Ordered(Box::new(ordered)));
         let bound = bind(self);
         let around = std::mem::replace(&mut self.around, outer);
+        // What is wrong comes first: on an error the surroundings may be another's.
+        let (bound, _) = bound?;
         match around {
-            Around::Ordered(ordered) => Ok((bound?.0, *ordered)),
+            Around::Ordered(ordered) => Ok((bound, *ordered)),
             _ => Err(Fault::unsupported(Span::default(), "this order")),
         }
     }
@@ -219,6 +229,8 @@ impl<'r> Binder<'_, 'r> {
         self.constant = false;
         let (bound, ty) = bound?;
         match (&ty, &bound.kind) {
+            // What a parameter holds is no fault of the text: it is found when the query runs.
+            (_, Kind::Const(_)) if matches!(expr.kind, ExprKind::Param(_)) => Ok(bound),
             (_, Kind::Const(Value::Int(..0))) => {
                 let message = "the number of rows must not be negative";
                 Err(Fault::binding("negative-count", expr.span, message))
@@ -226,7 +238,7 @@ impl<'r> Binder<'_, 'r> {
             (Type::Any | Type::Int | Type::Number, _) => Ok(bound),
             _ => {
                 let message = format!("the number of rows must be an integer, not {}", ty.describe());
-                Err(Fault::typed("wrong-type", expr.span, message))
+                Err(Fault::typed("invalid-count", expr.span, message))
             }
         }
     }

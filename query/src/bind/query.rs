@@ -156,7 +156,7 @@ impl<'r> Binder<'_, 'r> {
             }
             None => {
                 let message = "a call inside a query needs its arguments in parentheses";
-                return Err(Fault::syntax("syntax", call.name.span, message));
+                return Err(Fault::syntax("missing-arguments", call.name.span, message));
             }
         }
         let mut wanted: Vec<(usize, Name)> = Vec::new();

@@ -372,7 +372,7 @@ fn property(context: &Context<'_>, value: &Value, name: &str, span: Span) -> Out
         Value::Map(map) => Ok(map.get(name).cloned().unwrap_or_default()),
         other => {
             let message = format!("{} has no properties, so no `{name}`", other.type_name());
-            Err(Fault::typed("wrong-type", span, message))
+            Err(Fault::typed("no-properties", span, message))
         }
     }
 }
@@ -391,11 +391,11 @@ fn index(context: &Context<'_>, value: &Value, at: &Value, span: Span) -> Outcom
         }
         (Value::List(_), other) => {
             let message = format!("a list is indexed by an integer, not {}", other.type_name());
-            Err(Fault::typed("wrong-type", span, message))
+            Err(Fault::typed("wrong-index", span, message))
         }
         (Value::Map(_) | Value::Node(_) | Value::Relationship(_), other) => {
             let message = format!("{} is indexed by a string, not {}", value.type_name(), other.type_name());
-            Err(Fault::typed("wrong-type", span, message))
+            Err(Fault::typed("wrong-key", span, message))
         }
         (other, _) => {
             let message = format!("{} cannot be indexed", other.type_name());

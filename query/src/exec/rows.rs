@@ -19,6 +19,11 @@ use crate::value::{Key, List, Value, order};
 /// What makes of one row one row, or none.
 pub(super) trait RowMap {
     fn apply(&mut self, context: &Context<'_>, row: Row) -> Outcome<Option<Row>>;
+
+    /// Told that no more rows come.
+    fn finish(&mut self, _: &Context<'_>) -> Outcome<()> {
+        Ok(())
+    }
 }
 
 pub(super) struct MapStage<M> {
@@ -41,6 +46,10 @@ impl<'r, M: RowMap> Stage<'r> for MapStage<M> {
             Some(row) => Ok(self.map.apply(context, row)?.map_or(Pull::Starved, Pull::Row)),
             None => Ok(Pull::Starved),
         }
+    }
+
+    fn finish(&mut self, context: &Context<'r>) -> Outcome<()> {
+        self.map.finish(context)
     }
 }
 
@@ -136,7 +145,7 @@ fn count(context: &Context<'_>, expr: &Expr) -> Outcome<u64> {
         }),
         other => {
             let message = format!("the number of rows must be an integer, not {}", other.type_name());
-            Err(Fault::typed("wrong-type", expr.span, message))
+            Err(Fault::typed("invalid-count", expr.span, message))
         }
     }
 }
@@ -152,14 +161,25 @@ impl Skipper {
     }
 }
 
-impl RowMap for Skipper {
-    fn apply(&mut self, context: &Context<'_>, row: Row) -> Outcome<Option<Row>> {
+impl Skipper {
+    fn left(&mut self, context: &Context<'_>) -> Outcome<u64> {
         let left = match self.left {
             Some(left) => left,
             None => count(context, &self.spec)?,
         };
         self.left = Some(left.saturating_sub(1));
-        Ok((left == 0).then_some(row))
+        Ok(left)
+    }
+}
+
+impl RowMap for Skipper {
+    fn apply(&mut self, context: &Context<'_>, row: Row) -> Outcome<Option<Row>> {
+        Ok((self.left(context)? == 0).then_some(row))
+    }
+
+    // A number that makes no sense is an error even where there is nothing to skip.
+    fn finish(&mut self, context: &Context<'_>) -> Outcome<()> {
+        self.left(context).map(|_| ())
     }
 }
 

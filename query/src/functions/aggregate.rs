@@ -180,7 +180,7 @@ impl Accumulator {
             Value::Float(value) => Ok(*value),
             other => {
                 let message = format!("{}() takes numbers, not {}", self.function.name(), other.type_name());
-                Err(Fault::typed("wrong-type", self.span, message))
+                Err(Fault::typed("wrong-argument", self.span, message))
             }
         }
     }

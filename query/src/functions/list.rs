@@ -2,7 +2,7 @@
 
 use super::{Accept, Call, Function};
 use crate::bind::Type;
-use crate::error::Outcome;
+use crate::error::{Fault, Outcome};
 use crate::value::Value;
 
 pub(super) const TABLE: &[Function] = &[
@@ -53,7 +53,8 @@ pub(super) const TABLE: &[Function] = &[
     },
     Function {
         name: "range",
-        takes: &[Accept::Number, Accept::Number, Accept::Number],
+        // Any: what is no integer is reported of the value alone, in one way.
+        takes: &[Accept::Any, Accept::Any, Accept::Any],
         least: 2,
         variadic: false,
         nulls: false,
@@ -117,7 +118,10 @@ fn reverse(call: &Call<'_, '_>, args: &[Value]) -> Outcome<Value> {
 fn range(call: &Call<'_, '_>, args: &[Value]) -> Outcome<Value> {
     let int = |at: usize| match args.get(at) {
         Some(Value::Int(value)) => Ok(*value),
-        Some(other) => Err(call.wrong(other, "integers")),
+        Some(other) => {
+            let message = format!("range() takes integers, not {}", other.type_name());
+            Err(Fault::typed("not-an-integer", call.span, message))
+        }
         None => Ok(1),
     };
     let (start, end, step) = (int(0)?, int(1)?, int(2)?);

@@ -97,7 +97,7 @@ impl Call<'_, '_> {
     /// The error for an argument of the wrong type.
     pub(crate) fn wrong(&self, given: &Value, wants: &str) -> Fault {
         let message = format!("{}() takes {wants}, not {}", self.name, given.type_name());
-        Fault::typed("wrong-type", self.span, message)
+        Fault::typed("wrong-argument", self.span, message)
     }
 
     /// The error for an argument out of range.

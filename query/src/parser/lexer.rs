@@ -147,7 +147,9 @@ impl Lexer<'_> {
             }
             Some("&" | "!" | "~") | None => {
                 let shown = if first.is_control() { format!("{:?}", first) } else { format!("`{first}`") };
-                let fault = Fault::syntax("syntax", span, format!("unexpected character {shown}"));
+                // What is not ASCII often looks like what was meant: a dash, a curly quote.
+                let code = if first.is_ascii() { "syntax" } else { "invalid-character" };
+                let fault = Fault::syntax(code, span, format!("unexpected character {shown}"));
                 Err(if first == '@' {
                     fault.hint("quote the value, as in email:'ann@example.com'")
                 } else {
@@ -202,6 +204,12 @@ impl Lexer<'_> {
         if self.peek().is_some_and(is_name_part) {
             self.skip_while(is_name_part);
             let text = self.text.get(start..self.at).unwrap_or_default();
+            if self.rest().trim_start().starts_with(':') {
+                let message = format!("`{text}` is no name: names do not start with a digit");
+                return Err(
+                    Fault::syntax("invalid-name", self.span(start), message).hint("quote it with backticks")
+                );
+            }
             // The day and the hour of a time that is not quoted.
             let time = text.len() == 5 && text.get(2..3) == Some("T");
             return Err(self.bad_number(

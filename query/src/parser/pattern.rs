@@ -134,6 +134,16 @@ fn detail(i: In<'_>) -> Res<'_, Detail> {
     let bar = (sym("|"), opt(sym(":")));
     let (i, types) =
         opt(preceded(sym(":"), separated_list1(bar, any_name("a relationship type")))).parse(i)?;
+    if types.is_some() && i.is_sym(0, "..") {
+        let message = "a variable length starts with `*`";
+        return fatal(Fault::syntax("invalid-length", i.span(), message).hint("as in [:LINKED*1..3]"));
+    }
+    if (types.is_some() || var.is_none()) && i.is_sym(0, "*") && i.is_sym(1, "-") {
+        let message = "a length is not negative";
+        return fatal(
+            Fault::syntax("invalid-length", i.skip(1).span(), message).hint("as in [:LINKED*1..3]"),
+        );
+    }
     let (i, range) = opt(range).parse(i)?;
     let (i, properties) = opt(properties).parse(i)?;
     Ok((i, Detail { var, types: types.unwrap_or_default(), range, properties }))
