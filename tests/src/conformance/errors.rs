@@ -119,9 +119,10 @@ fn names(error: &QueryError, phase: Phase) -> &'static [(&'static str, &'static 
         ("number-too-large", Compile) => &[("SyntaxError", "FloatingPointOverflow")],
         ("out-of-range", Run) => &[("ArgumentError", "NumberOutOfRange")],
         ("parameter-map", Compile) => &[("SyntaxError", "InvalidParameterUse")],
+        ("read-only", Compile) => &[("SyntaxError", "InvalidClauseComposition")],
         ("relationship-reused", Compile) => &[("SyntaxError", "RelationshipUniquenessViolation")],
         (
-            "syntax" | "invalid-name" | "misplaced-pattern" | "missing-return" | "read-only" | "open-string"
+            "syntax" | "invalid-name" | "misplaced-pattern" | "missing-return" | "open-string"
             | "open-name" | "open-comment" | "invalid-escape" | "empty-name",
             Compile,
         ) => &[("SyntaxError", "UnexpectedSyntax")],
