@@ -22,5 +22,10 @@ fn every_scenario_passes() {
 fn every_scenario_of_our_own_passes() {
     let scenarios = read(&data::case("conformance/own.jsonl")).expect("scenarios, one a line");
     let report = Report::of(scenarios, &data::case("conformance"));
-    assert!(report.failed.is_empty() && report.skipped.is_empty(), "{}{}", report.failures(), report.summary());
+    assert!(
+        report.failed.is_empty() && report.skipped.is_empty(),
+        "{}{}",
+        report.failures(),
+        report.summary()
+    );
 }

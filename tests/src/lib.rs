@@ -7,6 +7,7 @@ pub mod conformance;
 pub mod data;
 pub mod observed;
 pub mod oracle;
+pub mod page;
 pub mod pictures;
 pub mod server;
 pub mod work;

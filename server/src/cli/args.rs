@@ -140,7 +140,10 @@ json is one object a row (JSON Lines). Times are RFC 3339 and lengths of time
 ISO 8601 strings; a node is {\"id\", \"labels\", \"properties\"}, a relationship
 {\"end\", \"properties\", \"start\", \"type\"}, a path {\"nodes\", \"relationships\"}.
 csv has a header; null is an empty field; lists, maps, nodes, relationships and
-paths are JSON in it.
+paths are JSON in it. dot is a graph for Graphviz, of the nodes, relationships and
+paths that the query returns:
+  kinfold query --store ./store --param id=email:ann@example.com --format dot \\
+      'MATCH p = (i {id: $id})-[:LINKED*..2]-() RETURN p' | dot -Tsvg > ann.svg
 
 The exit status is 0, 1 if the query failed, 2 if its text is wrong.")]
 pub(crate) struct QueryArgs {

@@ -113,8 +113,11 @@ pub(crate) fn styled(stream: &impl IsTerminal) -> bool {
 }
 
 impl From<io::Error> for Failure {
-    /// What cannot be written to standard output.
+    /// What cannot be written to standard output, or not in the format that was asked for.
     fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::Unsupported {
+            return Self::usage(error.to_string());
+        }
         let status = if error.kind() == io::ErrorKind::BrokenPipe { Status::Quiet } else { Status::Failed };
         Self { status, text: format!("cannot write to standard output: {error}") }
     }

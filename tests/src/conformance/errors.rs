@@ -122,8 +122,8 @@ fn names(error: &QueryError, phase: Phase) -> &'static [(&'static str, &'static 
         ("read-only", Compile) => &[("SyntaxError", "InvalidClauseComposition")],
         ("relationship-reused", Compile) => &[("SyntaxError", "RelationshipUniquenessViolation")],
         (
-            "syntax" | "invalid-name" | "misplaced-pattern" | "missing-return" | "open-string"
-            | "open-name" | "open-comment" | "invalid-escape" | "empty-name",
+            "syntax" | "invalid-name" | "misplaced-pattern" | "missing-return" | "open-string" | "open-name"
+            | "open-comment" | "invalid-escape" | "empty-name",
             Compile,
         ) => &[("SyntaxError", "UnexpectedSyntax")],
         ("type-conflict", Compile) => &[("SyntaxError", "VariableTypeConflict")],

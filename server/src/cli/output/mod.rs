@@ -1,6 +1,8 @@
-//! How answers are written: tables and lines to look at, JSON Lines and CSV to work with.
+//! How answers are written: tables and lines to look at, JSON Lines and CSV to work
+//! with, Graphviz to draw.
 
 mod csv;
+mod dot;
 mod events;
 mod figures;
 mod json;
@@ -29,6 +31,8 @@ pub(crate) enum Format {
     Json,
     /// CSV with a header
     Csv,
+    /// The nodes, relationships and paths of the result as Graphviz draws them
+    Dot,
 }
 
 impl Format {
@@ -39,6 +43,7 @@ impl Format {
             Self::Lines => "lines",
             Self::Json => "json",
             Self::Csv => "csv",
+            Self::Dot => "dot",
         }
     }
 
@@ -46,7 +51,7 @@ impl Format {
     pub(crate) const fn is_to_look_at(self) -> bool {
         match self {
             Self::Table | Self::Lines => true,
-            Self::Json | Self::Csv => false,
+            Self::Json | Self::Csv | Self::Dot => false,
         }
     }
 }
@@ -84,6 +89,7 @@ pub(crate) fn to_stdout(format: Format) -> Box<dyn Answer> {
         Format::Lines => Box::new(lines::LinesAnswer::new(out)),
         Format::Json => Box::new(json::JsonAnswer::new(out)),
         Format::Csv => Box::new(csv::CsvAnswer::new(out)),
+        Format::Dot => Box::new(dot::DotAnswer::new(out)),
     }
 }
 

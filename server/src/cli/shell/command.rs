@@ -11,7 +11,7 @@ use crate::cli::params;
 
 /// The commands with what they take and what they do, as `\help` lists them.
 pub(super) const COMMANDS: [(&str, &str, &str); 8] = [
-    ("format", "table|lines|json|csv", "how rows are printed; lines cuts nothing"),
+    ("format", "table|lines|json|csv|dot", "how rows are printed; lines cuts nothing, dot draws"),
     ("timing", "[on|off]", "print how long each query took"),
     ("param", "[NAME=VALUE]", "set a parameter, or list them all"),
     ("schema", "", "print the store's schema"),
@@ -78,7 +78,7 @@ impl Command {
         let command = match (name, given) {
             ("format", None) => Self::Format(None),
             ("format", Some(text)) => Self::Format(Some(Format::from_str(text, true).map_err(|_| {
-                Failure::usage(format!("`{text}` is no format: expected table, lines, json or csv"))
+                Failure::usage(format!("`{text}` is no format: expected table, lines, json, csv or dot"))
             })?)),
             ("timing", None) => Self::Timing(None),
             ("timing", Some("on")) => Self::Timing(Some(true)),
@@ -172,6 +172,7 @@ mod tests {
     fn commands_are_read() {
         assert_eq!(read("\\format json"), Some(Command::Format(Some(Format::Json))));
         assert_eq!(read("  \\format  CSV ; "), Some(Command::Format(Some(Format::Csv))));
+        assert_eq!(read("\\format dot"), Some(Command::Format(Some(Format::Dot))));
         assert_eq!(read("\\timing"), Some(Command::Timing(None)));
         assert_eq!(read("\\timing off"), Some(Command::Timing(Some(false))));
         assert_eq!(read("\\param a=x; y;"), Some(Command::Param(Some("a=x; y;".into()))));
@@ -188,7 +189,7 @@ mod tests {
             ("\\fromat", "did you mean \\format?"),
             ("\\xyz", "\\help lists them"),
             ("\\", "is no command"),
-            ("\\format xml", "expected table, lines, json or csv"),
+            ("\\format xml", "expected table, lines, json, csv or dot"),
             ("\\timing maybe", "expected on or off"),
             ("\\stats now", "takes nothing behind it"),
         ] {

@@ -113,7 +113,7 @@ impl Completion {
             let (head, word) = before_cursor.split_at(start);
             let words: Vec<String> = match head.trim() {
                 "" => COMMANDS.iter().map(|(name, _, _)| format!("\\{name}")).collect(),
-                "\\format" => ["table", "lines", "json", "csv"].map(str::to_owned).to_vec(),
+                "\\format" => ["table", "lines", "json", "csv", "dot"].map(str::to_owned).to_vec(),
                 "\\timing" => ["on", "off"].map(str::to_owned).to_vec(),
                 _ => Vec::new(),
             };

@@ -69,7 +69,7 @@ impl Session {
             // Beside a table it is for whoever looks; else it must not come between the rows.
             match self.format {
                 Format::Table | Format::Lines => writeln!(io::stdout().lock(), "{line}")?,
-                Format::Json | Format::Csv => {
+                Format::Json | Format::Csv | Format::Dot => {
                     let _ = writeln!(io::stderr().lock(), "{line}");
                 }
             }
