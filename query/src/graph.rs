@@ -166,6 +166,27 @@ pub trait Graph<'r> {
         values: &[Value],
     ) -> ReadResult<Nodes<'r>>;
 
+    /// The ways to find a node with `labels` by what one property starts with.
+    fn prefixes(&self, _labels: &[LabelId]) -> Vec<Index> {
+        Vec::new()
+    }
+
+    /// The nodes with all of `labels` whose `property` (that of one of
+    /// [`Graph::prefixes`]) may start with `prefix`. The caller compares them again.
+    fn seek_prefix(
+        &self,
+        labels: &[LabelId],
+        _property: &'static str,
+        _prefix: &str,
+    ) -> ReadResult<Nodes<'r>> {
+        Ok(self.nodes(labels))
+    }
+
+    /// Whether [`Graph::node_count`] is exact for `labels`.
+    fn counts_exactly(&self, _labels: &[LabelId]) -> bool {
+        false
+    }
+
     /// The relationships of `node` in `direction`, of one of `types` (any if
     /// empty), whose other end has all of `labels`. One that starts and ends
     /// here comes once.

@@ -143,10 +143,6 @@ impl Meter {
         self.tick().map_err(|fault| fault.or_at(span))
     }
 
-    pub(crate) fn expansions(&self) -> u64 {
-        self.expansions.get()
-    }
-
     /// Fails if `bytes` more would not fit; takes nothing.
     pub(crate) fn fits(&self, bytes: usize, span: Span) -> Outcome<()> {
         match self.memory.get().checked_add(bytes) {

@@ -222,6 +222,23 @@ impl<'r> Graph<'r> for &'r MemoryGraph {
         })))
     }
 
+    fn prefixes(&self, labels: &[LabelId]) -> Vec<Index> {
+        self.indexes(labels)
+    }
+
+    fn seek_prefix(&self, labels: &[LabelId], property: &'static str, prefix: &str) -> ReadResult<Nodes<'r>> {
+        let (graph, prefix) = (*self, prefix.to_owned());
+        Ok(Box::new(self.nodes(labels).filter(move |node| {
+            let node = node.as_ref().ok().and_then(|node| graph.node(*node));
+            let text = node.and_then(|node| node.properties.get(property)).and_then(Value::as_str);
+            text.is_some_and(|text| text.starts_with(&prefix))
+        })))
+    }
+
+    fn counts_exactly(&self, _: &[LabelId]) -> bool {
+        true
+    }
+
     fn expand(&self, node: NodeId, direction: Direction, types: &[TypeId], labels: &[LabelId]) -> Steps<'r> {
         let graph = *self;
         let Some(from) = graph.node(node) else { return Box::new(std::iter::empty()) };

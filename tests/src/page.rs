@@ -186,7 +186,8 @@ fn masked(text: &str, start: Timestamp) -> String {
     while let Some(first) = rest.chars().next() {
         let time = |length: &usize| {
             let text = rest.get(..*length)?;
-            let late = text.ends_with('Z') && text.parse::<Timestamp>().is_ok_and(|time| time >= start);
+            let time = text.starts_with(|c: char| c.is_ascii_digit()) && text.ends_with('Z');
+            let late = time && text.parse::<Timestamp>().is_ok_and(|time| time >= start);
             late.then_some(*length)
         };
         let length = (20..=27).rev().find_map(|length| time(&length));
@@ -254,7 +255,10 @@ mod tests {
     #[test]
     fn answers_are_put_behind_their_statements() {
         let page = answered(PAGE).expect("a page");
-        assert!(page.contains("i.tier\n```\n\n```result\ni.value | i.tier\n'a' | 2.0\n```\n\nMore."), "{page}");
+        assert!(
+            page.contains("i.tier\n```\n\n```result\ni.value | i.tier\n'a' | 2.0\n```\n\nMore."),
+            "{page}"
+        );
         assert!(page.contains("```error\nerror[limit-rows]"), "{page}");
         assert_eq!(answered(&page).expect("the same page"), page);
         let wrong = page.replace("'a' | 2.0", "'a' | 3.0");

@@ -300,7 +300,8 @@ impl<'r> Binder<'_, 'r> {
         let inner = self.frame.inner();
         let base = inner.base;
         let steps = self.within(inner, |binder| binder.matching(&[pattern], None))?;
-        let plan = QueryPlan { parts: vec![Part { steps }], distinct: false, base, columns: 0, span };
+        let parts = self.simplified(vec![Part { steps }], true);
+        let plan = QueryPlan { parts, distinct: false, base, columns: 0, span };
         Ok(Kind::Subquery(Arc::new(Nested { plan: Arc::new(plan), gives: Gives::Exists })))
     }
 

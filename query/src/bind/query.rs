@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::{Around, Binder, Frame, Type};
 use crate::ast::{self, Call, Clause, Name, Query, Single, Span, Subquery, Yield};
 use crate::error::{Fault, Outcome};
-use crate::plan::{CallStep, Expr, Gives, Kind, Nested, Part, QueryPlan, Step, Unwind};
+use crate::graph::LabelId;
+use crate::plan::{CallStep, Expr, Gives, Kind, Nested, Part, QueryPlan, Step, Unwind, simplify};
 
 impl<'r> Binder<'_, 'r> {
     /// Binds a query that starts in `frame`. Inside EXISTS and COUNT it need not return anything.
@@ -46,8 +47,15 @@ impl<'r> Binder<'_, 'r> {
         self.condition = condition;
         let columns = columns.unwrap_or_default();
         let distinct = query.all.first().is_some_and(|all| !all);
+        let parts = self.simplified(parts, distinct);
         let plan = QueryPlan { parts, distinct, base: frame.base, columns: columns.len(), span: query.span };
         Ok((plan, columns))
+    }
+
+    /// The parts with less work where the result is the same; see [`simplify`].
+    pub(super) fn simplified(&self, parts: Vec<Part>, once: bool) -> Vec<Part> {
+        let counts = |labels: &[LabelId]| self.graph.counts_exactly(labels);
+        parts.into_iter().map(|part| Part { steps: simplify(part.steps, once, counts) }).collect()
     }
 
     fn single(&mut self, single: &Single, inside: bool) -> Outcome<(Vec<Step>, Vec<String>)> {
@@ -206,7 +214,7 @@ impl<'r> Binder<'_, 'r> {
     /// EXISTS { … } or COUNT { … }.
     pub(super) fn subquery(&mut self, body: &Subquery, gives: Gives, span: Span) -> Outcome<Kind> {
         let inner = self.frame.inner();
-        let plan = match body {
+        let mut plan = match body {
             Subquery::Query(query) => self.query(query, inner, true)?.0,
             Subquery::Pattern { patterns, filter } => {
                 let base = inner.base;
@@ -214,6 +222,9 @@ impl<'r> Binder<'_, 'r> {
                 QueryPlan { parts: vec![Part { steps }], distinct: false, base, columns: 0, span }
             }
         };
+        if matches!(gives, Gives::Exists) {
+            plan.parts = self.simplified(plan.parts, true);
+        }
         Ok(Kind::Subquery(Arc::new(Nested { plan: Arc::new(plan), gives })))
     }
 

@@ -3,6 +3,8 @@
 mod arithmetic;
 mod eval;
 mod expand;
+mod measured;
+mod reach;
 mod rows;
 mod scan;
 mod shortest;
@@ -10,6 +12,7 @@ mod walk;
 
 use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, RandomState};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -37,13 +40,16 @@ pub(crate) struct Context<'r> {
     regexes: RefCell<HashMap<Arc<str>, regex::Regex>>,
     /// For ANALYZE: what each step did, by the place of its data in memory.
     measures: Option<RefCell<HashMap<usize, Measure>>>,
+    /// For ANALYZE: how much was read of the graph.
+    reads: Rc<Cell<u64>>,
 }
 
 /// What a step did.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Measure {
     pub(crate) rows: u64,
-    pub(crate) expansions: u64,
+    /// What it read of the graph: nodes, relationships, labels, properties.
+    pub(crate) reads: u64,
     pub(crate) time: Duration,
 }
 
@@ -57,11 +63,13 @@ impl<'r> Context<'r> {
             random: Cell::new(seed),
             regexes: RefCell::default(),
             measures: None,
+            reads: Rc::default(),
         }
     }
 
     pub(crate) fn measured(mut self) -> Self {
         self.measures = Some(RefCell::default());
+        self.graph = Box::new(measured::Measured::new(self.graph, Rc::clone(&self.reads)));
         self
     }
 
@@ -269,12 +277,12 @@ impl<'r> Pipeline<'r> {
     ) -> Outcome<Option<T>> {
         let Some((stage, identity)) = self.stages.get_mut(at) else { return Ok(None) };
         let Some(measures) = &context.measures else { return act(stage).map(Some) };
-        let (start, before) = (Instant::now(), context.meter.expansions());
+        let (start, before) = (Instant::now(), context.reads.get());
         let result = act(stage)?;
         let mut measures = measures.borrow_mut();
         let measure = measures.entry(*identity).or_default();
         measure.time += start.elapsed();
-        measure.expansions += context.meter.expansions() - before;
+        measure.reads += context.reads.get() - before;
         Ok(Some(result))
     }
 
@@ -359,7 +367,7 @@ fn identity(step: &Step) -> usize {
         Step::Scan(s) => at(s),
         Step::Seek(s) => at(s),
         Step::Expand(s) => at(s),
-        Step::VarExpand(s) | Step::Trail(s) => at(s),
+        Step::VarExpand(s) | Step::Reach(s) | Step::Trail(s) => at(s),
         Step::Ends(s) => at(s),
         Step::Shortest(s) => at(s),
         Step::Path(s) => at(s),
@@ -369,6 +377,7 @@ fn identity(step: &Step) -> usize {
         Step::Extend(s) => at(s),
         Step::Project(s) => at(s),
         Step::Aggregate(s) => at(s),
+        Step::Count(s) => at(s),
         Step::Distinct(s) => at(s),
         Step::Sort(s) => at(s),
         Step::Call(s) => at(s),
@@ -381,6 +390,7 @@ fn stage<'r>(step: &Step) -> BoxedStage<'r> {
         Step::Seek(spec) => Box::new(scan::SeekStage::new(spec)),
         Step::Expand(spec) => Box::new(expand::ExpandStage::new(spec)),
         Step::VarExpand(spec) => Box::new(walk::WalkStage::new(spec)),
+        Step::Reach(spec) => Box::new(reach::ReachStage::new(spec)),
         Step::Ends(spec) => Box::new(expand::EndsStage::new(spec)),
         Step::Trail(spec) => Box::new(walk::TrailStage::new(spec)),
         Step::Shortest(spec) => Box::new(shortest::ShortestStage::new(spec)),
@@ -391,6 +401,7 @@ fn stage<'r>(step: &Step) -> BoxedStage<'r> {
         Step::Optional(spec) => Box::new(rows::OptionalStage::new(Pipeline::new(spec))),
         Step::Unwind(spec) => Box::new(rows::UnwindStage::new(spec)),
         Step::Aggregate(spec) => Box::new(rows::AggregateStage::new(spec)),
+        Step::Count(spec) => Box::new(rows::map(rows::Counter(Arc::clone(spec)))),
         Step::Distinct(spec) => Box::new(rows::map(rows::Unique::new(spec))),
         Step::Sort(spec) => Box::new(rows::SortStage::new(spec)),
         Step::Skip(spec) => Box::new(rows::map(rows::Skipper::new(spec))),

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use hashbrown::{HashMap, HashSet};
 
 use super::eval::truth;
-use super::{Context, Pipeline, Pull, Row, Stage, eval, walk};
+use super::{Context, Pipeline, Pull, Row, Stage, eval, read, walk};
 use crate::ast::Span;
 use crate::error::{Fault, Outcome};
 use crate::functions::Accumulator;
 use crate::graph::{Account, ProcedureError, ProcedureRows, RelId};
 use crate::limits::Held;
-use crate::plan::{CallStep, Distinct, Expr, Grouping, PathStep, Project, Sort, Unwind};
+use crate::plan::{CallStep, CountStep, Distinct, Expr, Grouping, PathStep, Project, Sort, Unwind};
 use crate::value::{Key, List, Value, order};
 
 /// What makes of one row one row, or none.
@@ -108,6 +108,22 @@ impl RowMap for PathMap {
         let path = walk::path(context, start, &rels, spec.span)?;
         row.set(spec.slot, Value::Path(path));
         Ok(Some(row))
+    }
+}
+
+/// The number of nodes with some labels, as the graph knows it.
+pub(super) struct Counter(pub(super) Arc<CountStep>);
+
+impl RowMap for Counter {
+    fn apply(&mut self, context: &Context<'_>, row: Row) -> Outcome<Option<Row>> {
+        let spec = &self.0;
+        context.meter.expansion(spec.scan.span)?;
+        let labels = spec.scan.labels.as_deref().unwrap_or_default();
+        let count = read(context.graph.node_count(labels), spec.scan.span)?;
+        let mut next = row.prefix(spec.base);
+        let count = Value::Int(i64::try_from(count).unwrap_or(i64::MAX));
+        next.0.extend(std::iter::repeat_n(count, spec.times));
+        Ok(Some(next))
     }
 }
 

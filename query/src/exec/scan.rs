@@ -90,8 +90,19 @@ impl<'r> SeekStage<'r> {
 impl<'r> Stage<'r> for SeekStage<'r> {
     fn feed(&mut self, context: &Context<'r>, mut row: Row) -> Outcome<()> {
         self.wanted.clear();
+        self.nodes = None;
         for wanted in &self.spec.values {
             let values = match wanted {
+                Wanted::Prefix(expr) => {
+                    // One range of the index is all of it: there are no combinations.
+                    if let (Value::String(text), [property]) =
+                        (eval(context, expr, &mut row)?, self.spec.properties.as_slice())
+                    {
+                        let nodes = context.graph.seek_prefix(&self.spec.labels, property, &text);
+                        self.nodes = Some(read(nodes, self.spec.span)?);
+                    }
+                    Vec::new()
+                }
                 Wanted::One(expr) => vec![eval(context, expr, &mut row)?],
                 Wanted::AnyOf(expr) => match eval(context, expr, &mut row)? {
                     Value::List(list) => {
@@ -110,7 +121,6 @@ impl<'r> Stage<'r> for SeekStage<'r> {
         let combinations: usize = self.wanted.iter().map(Vec::len).product();
         self.next = if combinations == 0 { Vec::new() } else { vec![0; self.wanted.len()] };
         self.seen = (combinations > 1).then(HashSet::new);
-        self.nodes = None;
         self.row = row;
         Ok(())
     }

@@ -20,6 +20,11 @@ const LEVEL: usize = 256;
 pub(super) struct Properties(Vec<(Arc<str>, Value)>);
 
 impl Properties {
+    /// Nothing is asked of them.
+    pub(super) fn none() -> Self {
+        Self(Vec::new())
+    }
+
     pub(super) fn of(context: &Context<'_>, spec: &VarExpand, row: &mut Row) -> Outcome<Self> {
         let one =
             |(name, expr): &(Arc<str>, crate::plan::Expr)| Ok((Arc::clone(name), eval(context, expr, row)?));
@@ -77,7 +82,7 @@ impl WalkStage<'_> {
         Self {
             spec: Arc::clone(spec),
             row: Row::default(),
-            properties: Properties(Vec::new()),
+            properties: Properties::none(),
             target: None,
             stack: Vec::new(),
             trail: Vec::new(),

@@ -338,6 +338,53 @@ impl<'r, R: Read> Graph<'r> for IdentityGraph<'r, R> {
         })
     }
 
+    fn prefixes(&self, labels: &[LabelId]) -> Vec<Index> {
+        match Class::of(labels) {
+            // An id starts with its namespace, and identifiers are kept by namespace.
+            Class::Every | Class::Identifiers(None) => {
+                let namespaces = self.read.names().namespaces.len().max(1) as u64;
+                let share = self.counts().map_or(u64::MAX, |counts| counts.identifiers / namespaces);
+                vec![Index { properties: vec!["id"], estimate: share.max(1) }]
+            }
+            Class::Identifiers(Some(_)) | Class::Persons | Class::Households | Class::Nothing => Vec::new(),
+        }
+    }
+
+    fn seek_prefix(
+        &self,
+        labels: &[LabelId],
+        _property: &'static str,
+        prefix: &str,
+    ) -> ReadResult<Nodes<'r>> {
+        let (names, read) = (self.read.names(), self.read);
+        let (wanted, whole) = match prefix.split_once(':') {
+            Some((namespace, _)) => (namespace, true),
+            None => (prefix, false),
+        };
+        let fits = |name: &str| if whole { name == wanted } else { name.starts_with(wanted) };
+        let namespaces: Vec<NamespaceId> = names
+            .namespaces
+            .iter()
+            .filter(|name| fits(name))
+            .filter_map(|name| names.namespace(name))
+            .collect();
+        let identifiers = namespaces.into_iter().flat_map(|namespace| read.identifiers(Some(namespace)));
+        // The ids of persons and households are a letter and digits.
+        let every = Class::of(labels) == Class::Every && !whole;
+        let persons = (every && (wanted.is_empty() || wanted.starts_with('p'))).then(|| read.persons());
+        let households = (every && (wanted.is_empty() || wanted.starts_with('h'))).then(|| read.households());
+        Ok(Box::new(
+            identifiers
+                .map(|id| id.map(identifier_node))
+                .chain(persons.into_iter().flatten().map(|row| row.map(|row| person_node(row.key))))
+                .chain(households.into_iter().flatten().map(|row| row.map(|row| household_node(row.key)))),
+        ))
+    }
+
+    fn counts_exactly(&self, _: &[LabelId]) -> bool {
+        true
+    }
+
     fn expand(&self, node: NodeId, direction: Direction, types: &[TypeId], labels: &[LabelId]) -> Steps<'r> {
         let class = Class::of(labels);
         let wants = |table: u8| types.is_empty() || types.contains(&TypeId(u32::from(table)));

@@ -831,27 +831,3 @@ fn expansions_are_limited_and_counted() {
     let mut rows = store.rows("NEIGHBOURS device:'d1'", &[], options()).unwrap();
     assert_eq!((rows.by_ref().count(), rows.stats().rows), (2, 2));
 }
-
-/// Every statement that the language's page shows must run.
-#[test]
-fn the_statements_of_the_documentation_run() {
-    let page = include_str!("../../../docs/language.md");
-    let ids: Value = vec![Value::from(ANN), "account:a2".into()].into();
-    let params = [
-        ("id", ANN.into()),
-        ("who", ANN.into()),
-        ("ids", ids),
-        ("a", ANN.into()),
-        ("b", "device:d1".into()),
-        ("time", "2026-01-05".into()),
-        ("x", Value::Float(0.8)),
-    ];
-    let blocks: Vec<&str> =
-        page.split("```query\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    assert!(blocks.len() > 12);
-    for block in blocks {
-        let mut store = Store::new();
-        store.names.add_namespace("phone").unwrap();
-        store.with(block, &params).unwrap_or_else(|error| panic!("{error}"));
-    }
-}

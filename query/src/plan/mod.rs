@@ -6,6 +6,7 @@
 
 mod explain;
 mod order;
+mod simplify;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use crate::value::Value;
 
 pub(crate) use explain::{COLUMNS as EXPLAIN_COLUMNS, MEASURED as ANALYZE_COLUMNS, describe};
 pub(crate) use order::{Conjunct, Matching, PlannedNode, PlannedPath, PlannedRel, plan};
+pub(crate) use simplify::simplify;
 
 /// A bound expression.
 #[derive(Clone, Debug)]
@@ -65,43 +67,81 @@ pub(crate) enum Kind {
 impl Expr {
     /// Whether it may read `slot`; a query inside it counts as reading every slot.
     pub(crate) fn mentions(&self, slot: usize) -> bool {
-        let one = |e: &Self| e.mentions(slot);
-        let opt = |e: &Option<Box<Self>>| e.as_ref().is_some_and(|e| e.mentions(slot));
         match &self.kind {
-            Kind::Const(_) => false,
             Kind::Slot(s) => *s == slot,
-            Kind::List(all) | Kind::Or(all) | Kind::Xor(all) | Kind::And(all) | Kind::Call(_, all) => {
-                all.iter().any(one)
+            Kind::Subquery(_) => true,
+            _ => {
+                let mut found = false;
+                self.each_child(&mut |child| found = found || child.mentions(slot));
+                found
             }
-            Kind::Map(entries) => entries.iter().any(|(_, value)| one(value)),
-            Kind::Not(inner) | Kind::Negate(inner) | Kind::Plus(inner) => one(inner),
-            Kind::Compare(first, rest) => one(first) || rest.iter().any(|(_, e)| one(e)),
-            Kind::Arithmetic(first, rest) => one(first) || rest.iter().any(|(_, e)| one(e)),
+        }
+    }
+
+    /// The queries inside it, in the order of the text.
+    pub(crate) fn nested<'e>(&'e self, found: &mut Vec<&'e Arc<Nested>>) {
+        if let Kind::Subquery(nested) = &self.kind {
+            found.push(nested);
+        }
+        self.each_child(&mut |child| child.nested(found));
+    }
+
+    /// The expressions directly inside it, without those of queries inside it.
+    fn each_child<'e>(&'e self, see: &mut dyn FnMut(&'e Self)) {
+        match &self.kind {
+            Kind::Const(_) | Kind::Slot(_) | Kind::Subquery(_) => {}
+            Kind::List(all) | Kind::Or(all) | Kind::Xor(all) | Kind::And(all) | Kind::Call(_, all) => {
+                all.iter().for_each(see);
+            }
+            Kind::Map(entries) => entries.iter().for_each(|(_, value)| see(value)),
+            Kind::Not(inner) | Kind::Negate(inner) | Kind::Plus(inner) => see(inner),
+            Kind::Compare(first, rest) => {
+                see(first);
+                rest.iter().for_each(|(_, e)| see(e));
+            }
+            Kind::Arithmetic(first, rest) => {
+                see(first);
+                rest.iter().for_each(|(_, e)| see(e));
+            }
             Kind::Predicates(base, ops) => {
-                one(base)
-                    || ops.iter().any(|op| match op {
+                see(base);
+                for op in ops {
+                    match op {
                         Predicate::In(e)
                         | Predicate::StartsWith(e)
                         | Predicate::EndsWith(e)
                         | Predicate::Contains(e)
-                        | Predicate::Matches(e) => one(e),
-                        Predicate::IsNull | Predicate::IsNotNull => false,
-                    })
+                        | Predicate::Matches(e) => see(e),
+                        Predicate::IsNull | Predicate::IsNotNull => {}
+                    }
+                }
             }
             Kind::Postfix(base, ops) => {
-                one(base)
-                    || ops.iter().any(|op| match op {
-                        Postfix::Property(..) | Postfix::Labels(..) => false,
-                        Postfix::Index(at) => one(at),
-                        Postfix::Slice(from, to, _) => from.iter().chain(to).any(one),
-                    })
+                see(base);
+                for op in ops {
+                    match op {
+                        Postfix::Property(..) | Postfix::Labels(..) => {}
+                        Postfix::Index(at) => see(at),
+                        Postfix::Slice(from, to, _) => from.iter().chain(to).for_each(&mut *see),
+                    }
+                }
             }
             Kind::Case { subject, whens, otherwise } => {
-                opt(subject) || opt(otherwise) || whens.iter().any(|(when, then)| one(when) || one(then))
+                subject.iter().for_each(|e| see(e));
+                for (when, then) in whens {
+                    see(when);
+                    see(then);
+                }
+                otherwise.iter().for_each(|e| see(e));
             }
-            Kind::Comprehension { list, filter, map, .. } => one(list) || opt(filter) || opt(map),
-            Kind::Quantifier { list, filter, .. } => one(list) || one(filter),
-            Kind::Subquery(_) => true,
+            Kind::Comprehension { list, filter, map, .. } => {
+                see(list);
+                filter.iter().chain(map).for_each(|e| see(e));
+            }
+            Kind::Quantifier { list, filter, .. } => {
+                see(list);
+                see(filter);
+            }
         }
     }
 }
@@ -170,6 +210,8 @@ pub(crate) enum Step {
     Seek(Arc<Seek>),
     Expand(Arc<Expand>),
     VarExpand(Arc<VarExpand>),
+    /// The same where only the nodes that it ends at are asked for: each comes once.
+    Reach(Arc<VarExpand>),
     /// A relationship that is bound already: its ends are bound or compared.
     Ends(Arc<Ends>),
     /// A list of relationships that is bound already: it is walked along.
@@ -183,6 +225,8 @@ pub(crate) enum Step {
     Extend(Arc<Vec<(usize, Expr)>>),
     Project(Arc<Project>),
     Aggregate(Arc<Grouping>),
+    /// A scan that would only be counted: the graph knows the number.
+    Count(Arc<CountStep>),
     Distinct(Arc<Distinct>),
     Sort(Arc<Sort>),
     Skip(Arc<Expr>),
@@ -214,6 +258,8 @@ pub(crate) struct Seek {
 pub(crate) enum Wanted {
     One(Expr),
     AnyOf(Expr),
+    /// What it must start with.
+    Prefix(Expr),
 }
 
 #[derive(Debug)]
@@ -330,6 +376,16 @@ pub(crate) struct Sort {
     pub(crate) skip: Option<Expr>,
     pub(crate) limit: Option<Expr>,
     pub(crate) span: Span,
+}
+
+#[derive(Debug)]
+pub(crate) struct CountStep {
+    /// The scan whose nodes are counted.
+    pub(crate) scan: Arc<Scan>,
+    /// How many slots go on as they are.
+    pub(crate) base: usize,
+    /// How often the number follows them.
+    pub(crate) times: usize,
 }
 
 #[derive(Debug)]

@@ -262,7 +262,39 @@ impl Planner<'_, '_> {
                 best = Some((estimate, seek));
             }
         }
+        for index in self.graph.prefixes(labels) {
+            let [property] = index.properties.as_slice() else { continue };
+            let estimate = index.estimate as f64;
+            let better = best.as_ref().is_none_or(|(least, _)| estimate < *least);
+            if let Some(prefix) = self.prefix(node.slot, property).filter(|_| better) {
+                let seek = Seek {
+                    slot: node.slot,
+                    labels: labels.clone(),
+                    properties: vec![property],
+                    values: vec![Wanted::Prefix(prefix)],
+                    estimate,
+                    span: node.span,
+                };
+                best = Some((estimate, seek));
+            }
+        }
         Ok(best.map(|(cost, seek)| (cost, Step::Seek(Arc::new(seek)))))
+    }
+
+    /// What a condition that can be evaluated now wants a property of `slot` to start with.
+    fn prefix(&self, slot: usize, property: &str) -> Option<Expr> {
+        self.matching.conditions.iter().find_map(|condition| {
+            let known = condition.uses.iter().all(|used| *used == slot || self.is_bound(*used));
+            match &condition.expr.kind {
+                Kind::Predicates(left, ops) if known && is_property(left, slot, property) => {
+                    match ops.as_slice() {
+                        [Predicate::StartsWith(text)] if !text.mentions(slot) => Some(text.clone()),
+                        _ => None,
+                    }
+                }
+                _ => None,
+            }
+        })
     }
 
     /// What a condition that can be evaluated now wants a property of `slot` to

@@ -1,0 +1,128 @@
+//! Plans that ask for less than the query says, because what is made of the rows
+//! needs no more.
+
+use std::sync::Arc;
+
+use super::{CountStep, Expand, Expr, Grouping, Hop, Kind, Scan, Sort, Step, VarExpand, Wanted};
+use crate::functions::Aggregate;
+use crate::graph::LabelId;
+
+/// The steps of a part, with less work where the result is the same.
+///
+/// `once` says that of equal rows at the end one is enough; `counts` whether the
+/// graph knows how many nodes have some labels.
+pub(crate) fn simplify(steps: Vec<Step>, once: bool, counts: impl Fn(&[LabelId]) -> bool) -> Vec<Step> {
+    let mut steps = count(steps, counts);
+    for at in 0..steps.len() {
+        let Some((step, rest)) = steps.get(at..).and_then(<[Step]>::split_first) else { break };
+        if let Step::VarExpand(walk) = step
+            && walk.min <= 1
+            && !is_read(walk.step.rel, rest)
+            && !repeats_matter(rest, once)
+        {
+            let reach = Step::Reach(Arc::clone(walk));
+            if let Some(place) = steps.get_mut(at) {
+                *place = reach;
+            }
+        }
+    }
+    steps
+}
+
+/// `MATCH (n:Label) RETURN count(*)`: the graph knows the number.
+fn count(mut steps: Vec<Step>, counts: impl Fn(&[LabelId]) -> bool) -> Vec<Step> {
+    let [Step::Scan(scan), Step::Aggregate(grouping), ..] = steps.as_slice() else { return steps };
+    let Some(labels) = &scan.labels else { return steps };
+    if !grouping.keys.is_empty() || !counts_alone(scan, grouping) || !counts(labels) {
+        return steps;
+    }
+    let step = CountStep { scan: Arc::clone(scan), base: grouping.base, times: grouping.aggregates.len() };
+    steps.splice(..2, [Step::Count(Arc::new(step))]);
+    steps
+}
+
+fn counts_alone(scan: &Scan, grouping: &Grouping) -> bool {
+    grouping.aggregates.iter().all(|call| match (call.function, call.args.as_slice()) {
+        (Aggregate::CountStar, _) => true,
+        (Aggregate::Count, [arg]) => matches!(arg.kind, Kind::Slot(slot) if slot == scan.slot),
+        _ => false,
+    })
+}
+
+/// Whether one of the steps reads a slot before a projection leaves it behind.
+fn is_read(slot: usize, steps: &[Step]) -> bool {
+    for step in steps {
+        if reads(step, slot) {
+            return true;
+        }
+        if matches!(step, Step::Project(_) | Step::Aggregate(_)) {
+            return false;
+        }
+    }
+    false
+}
+
+fn reads(step: &Step, slot: usize) -> bool {
+    let hop = |hop: &Hop| hop.unique.contains(&slot);
+    let one = |step: &Expand| hop(&step.hop) || [step.from, step.rel, step.to].contains(&slot);
+    let walk = |walk: &VarExpand| one(&walk.step) || walk.properties.iter().any(|(_, e)| e.mentions(slot));
+    let any = |exprs: &[Expr]| exprs.iter().any(|e| e.mentions(slot));
+    match step {
+        Step::Scan(_) | Step::Count(_) | Step::Skip(_) | Step::Limit(_) => false,
+        Step::Seek(seek) => seek.values.iter().any(|wanted| match wanted {
+            Wanted::One(e) | Wanted::AnyOf(e) | Wanted::Prefix(e) => e.mentions(slot),
+        }),
+        Step::Expand(step) => one(step),
+        Step::VarExpand(step) | Step::Reach(step) | Step::Trail(step) => walk(step),
+        Step::Shortest(step) => walk(&step.walk) || step.path == Some(slot) || any(&step.conditions),
+        Step::Ends(ends) => hop(&ends.hop) || [ends.from, ends.rel, ends.to].contains(&slot),
+        Step::Path(path) => path.start == slot || path.rels.contains(&slot),
+        Step::Filter(expr) => expr.mentions(slot),
+        Step::Optional(inner) => inner.iter().any(|step| reads(step, slot)),
+        Step::Unwind(unwind) => unwind.list.mentions(slot),
+        Step::Extend(items) => items.iter().any(|(_, e)| e.mentions(slot)),
+        Step::Project(project) => any(&project.items),
+        Step::Aggregate(grouping) => {
+            any(&grouping.keys) || grouping.aggregates.iter().any(|call| any(&call.args))
+        }
+        Step::Distinct(distinct) => (distinct.from..distinct.from + distinct.count).contains(&slot),
+        Step::Sort(sort) => sort.keys.iter().any(|(e, _)| e.mentions(slot)),
+        Step::Call(call) => any(&call.args),
+    }
+}
+
+/// Whether the result is another if rows that are equal come more than once.
+fn repeats_matter(steps: &[Step], once: bool) -> bool {
+    for step in steps {
+        match step {
+            Step::Distinct(_) => return false,
+            Step::Aggregate(grouping) => {
+                let extreme = |function| matches!(function, Aggregate::Min | Aggregate::Max);
+                return !grouping.aggregates.iter().all(|call| call.distinct || extreme(call.function));
+            }
+            Step::Skip(_) | Step::Limit(_) | Step::Count(_) => return true,
+            Step::Sort(sort) => {
+                let Sort { limit, .. } = &**sort;
+                if limit.is_some() {
+                    return true;
+                }
+            }
+            Step::Scan(_)
+            | Step::Seek(_)
+            | Step::Expand(_)
+            | Step::VarExpand(_)
+            | Step::Reach(_)
+            | Step::Ends(_)
+            | Step::Trail(_)
+            | Step::Shortest(_)
+            | Step::Path(_)
+            | Step::Filter(_)
+            | Step::Optional(_)
+            | Step::Unwind(_)
+            | Step::Extend(_)
+            | Step::Project(_)
+            | Step::Call(_) => {}
+        }
+    }
+    !once
+}
