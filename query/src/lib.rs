@@ -52,5 +52,5 @@ pub use identity::IdentityGraph;
 pub use limits::{Limits, Stats};
 pub use memory::MemoryGraph;
 pub use parser::parse;
-pub use prepare::{Options, Params, Parsed, Prepared, Rows, Strictness, prepare_on};
+pub use prepare::{Options, Params, Parsed, Planning, Prepared, Rows, Strictness, prepare_on};
 pub use value::{Duration, List, Map, NodeData, NodeValue, PathValue, RelData, RelValue, Value};

@@ -33,6 +33,19 @@ pub enum Strictness {
     Lenient,
 }
 
+/// How the parts of a MATCH clause are put in order.
+///
+/// The rows are the same either way; tests compare the two.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Planning {
+    /// By what is estimated to touch the graph least: indexes are used, and
+    /// every condition runs as soon as it can.
+    #[default]
+    Cheapest,
+    /// As they stand in the text, by scans alone, with every condition at the end.
+    AsWritten,
+}
+
 /// How a query is to run.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -40,6 +53,8 @@ pub struct Options {
     pub limits: Limits,
     /// What becomes of unknown names.
     pub strictness: Strictness,
+    /// How patterns are put in order; anything but the default is for tests.
+    pub planning: Planning,
     /// Set to true from any thread, it ends the query with an error of kind `Cancelled`.
     pub cancel: Option<Arc<AtomicBool>>,
 }
@@ -84,6 +99,7 @@ pub struct Parsed {
     statement: Statement,
     params: Params,
     strictness: Strictness,
+    planning: Planning,
     meter: Meter,
     view: ViewOptions,
 }
@@ -95,7 +111,7 @@ impl Parsed {
     /// no sense. Limits are counted from here on.
     pub fn new(text: &str, params: Params, options: Options) -> Result<Self, QueryError> {
         let located = |fault: Fault| fault.locate(text);
-        let Options { limits, strictness, cancel } = options;
+        let Options { limits, strictness, planning, cancel } = options;
         let meter = Meter::new(limits, cancel);
         let statement = parse_statement(text, &limits).map_err(located)?;
         for (name, value) in &params {
@@ -105,7 +121,7 @@ impl Parsed {
             }
         }
         let view = view::view(&statement.options, &params).map_err(located)?;
-        Ok(Self { text: text.to_owned(), statement, params, strictness, meter, view })
+        Ok(Self { text: text.to_owned(), statement, params, strictness, planning, meter, view })
     }
 
     /// The view of a store that the statement is asked of.
@@ -134,7 +150,7 @@ impl Parsed {
         graph: Box<dyn Graph<'r> + 'r>,
         verb: impl FnOnce(&Verb, &Params, Account<'_>) -> Outcome<verbs::Answer<'r>>,
     ) -> Result<Prepared<'r>, QueryError> {
-        let Self { text, statement, params, strictness, meter, view: _ } = self;
+        let Self { text, statement, params, strictness, planning, meter, view: _ } = self;
         let mut context = Context::new(graph, meter);
         let bound = match &statement.body {
             Body::Verb(tree) => verb(tree, &params, Account::new(&context.meter, tree.span)).map(|answer| {
@@ -143,7 +159,7 @@ impl Parsed {
             }),
             Body::Query { mode, query } => {
                 let strict = strictness == Strictness::Strict;
-                bind::bind(query, &text, &*context.graph, &params, strict).map(|bound| planned(bound, *mode))
+                bind::bind(query, &text, &*context.graph, &params, strict, planning).map(|bound| planned(bound, *mode))
             }
         };
         let (columns, work) = bound.map_err(|fault| fault.locate(&text))?;

@@ -9,6 +9,7 @@ pub mod observed;
 pub mod oracle;
 pub mod page;
 pub mod pictures;
+pub mod query_oracle;
 pub mod server;
 pub mod work;
 

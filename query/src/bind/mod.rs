@@ -17,7 +17,7 @@ use crate::ast::{self, Name, Span};
 use crate::error::{Fault, Outcome};
 use crate::graph::{Graph, LabelId, TypeId, Vocabulary};
 use crate::plan::{AggregateCall, QueryPlan};
-use crate::prepare::Params;
+use crate::prepare::{Params, Planning};
 
 pub(crate) use types::Type;
 
@@ -121,11 +121,13 @@ pub(crate) fn bind<'r>(
     graph: &dyn Graph<'r>,
     params: &Params,
     strict: bool,
+    planning: Planning,
 ) -> Outcome<Bound> {
     let mut binder = Binder {
         graph,
         params,
         strict,
+        planning,
         text,
         vocabulary: OnceCell::new(),
         frame: Frame::default(),
@@ -142,6 +144,7 @@ struct Binder<'a, 'r> {
     graph: &'a dyn Graph<'r>,
     params: &'a Params,
     strict: bool,
+    planning: Planning,
     text: &'a str,
     vocabulary: OnceCell<Vocabulary>,
     frame: Frame,

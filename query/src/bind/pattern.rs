@@ -46,7 +46,7 @@ impl<'r> Binder<'_, 'r> {
             self.conditions(filter, &mut matching)?;
         }
         let span = patterns.first().map_or(Span::default(), |p| p.span);
-        plan(self.graph, matching).map_err(|error| Fault::from(error).or_at(span))
+        plan(self.graph, matching, self.planning).map_err(|error| Fault::from(error).or_at(span))
     }
 
     fn pattern<'t>(

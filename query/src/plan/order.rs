@@ -16,6 +16,7 @@ use super::{
 };
 use crate::ast::{Comparison, Direction, Shortest, Span};
 use crate::graph::{Graph, LabelId, TypeId};
+use crate::prepare::Planning;
 
 /// A MATCH clause, bound.
 #[derive(Debug, Default)]
@@ -76,6 +77,7 @@ enum Next {
 
 struct Planner<'a, 'r> {
     graph: &'a dyn Graph<'r>,
+    planning: Planning,
     matching: Matching,
     /// The slots of this clause that are not bound yet.
     pending: HashSet<usize>,
@@ -86,7 +88,11 @@ struct Planner<'a, 'r> {
 }
 
 /// The steps of a MATCH clause.
-pub(crate) fn plan<'r>(graph: &dyn Graph<'r>, matching: Matching) -> ReadResult<Vec<Step>> {
+pub(crate) fn plan<'r>(
+    graph: &dyn Graph<'r>,
+    matching: Matching,
+    planning: Planning,
+) -> ReadResult<Vec<Step>> {
     let mut pending: HashSet<usize> = HashSet::new();
     pending.extend(matching.nodes.iter().filter(|n| !n.bound).map(|n| n.slot));
     pending.extend(matching.rels.iter().filter(|r| !r.bound).map(|r| r.slot));
@@ -94,6 +100,7 @@ pub(crate) fn plan<'r>(graph: &dyn Graph<'r>, matching: Matching) -> ReadResult<
     pending.extend(matching.paths.iter().map(|p| p.slot));
     let mut planner = Planner {
         graph,
+        planning,
         done_rels: vec![false; matching.rels.len()],
         done_paths: vec![false; matching.paths.len()],
         done_conditions: vec![false; matching.conditions.len()],
@@ -129,7 +136,7 @@ impl Planner<'_, '_> {
             }
         }
         self.settle();
-        while let Some(next) = self.cheapest()? {
+        while let Some(next) = self.next()? {
             match next {
                 Next::Node(at, steps) => self.find(at, steps)?,
                 Next::Rel(at, from_left) => self.follow(at, from_left)?,
@@ -156,8 +163,10 @@ impl Planner<'_, '_> {
                 self.steps.push(Step::Path(Arc::new(step)));
             }
         }
+        // As written, a condition waits for all that the clause binds.
+        let waits = self.planning == Planning::AsWritten && !self.pending.is_empty();
         for at in 0..self.matching.conditions.len() {
-            if !self.done_conditions[at] && self.ready(at) {
+            if !waits && !self.done_conditions[at] && self.ready(at) {
                 self.done_conditions[at] = true;
                 self.steps.push(Step::Filter(Arc::new(self.matching.conditions[at].expr.clone())));
             }
@@ -168,6 +177,54 @@ impl Planner<'_, '_> {
         self.matching.conditions[condition].uses.iter().all(|slot| self.is_bound(*slot))
     }
 
+    fn next(&self) -> ReadResult<Option<Next>> {
+        match self.planning {
+            Planning::Cheapest => self.cheapest(),
+            Planning::AsWritten => Ok(self.as_written()),
+        }
+    }
+
+    /// The first relationship that is not found yet, from an end that is, or an
+    /// end for it; without one the first node.
+    fn as_written(&self) -> Option<Next> {
+        let bound = |node: usize| self.is_bound(self.matching.nodes[node].slot);
+        let open = |at: &usize| !self.done_rels[*at] && self.may_follow(*at);
+        if let Some(at) = (0..self.matching.rels.len()).find(open) {
+            let rel = &self.matching.rels[at];
+            return Some(if rel.shortest != Shortest::No && !(bound(rel.left) && bound(rel.right)) {
+                Next::Node(if bound(rel.left) { rel.right } else { rel.left }, None)
+            } else if self.is_bound(rel.slot) || bound(rel.left) || bound(rel.right) {
+                Next::Rel(at, bound(rel.left) || !bound(rel.right))
+            } else {
+                Next::Node(rel.left, None)
+            });
+        }
+        let node = (0..self.matching.nodes.len()).find(|at| !bound(*at))?;
+        Some(Next::Node(node, None))
+    }
+
+    /// Whether a relationship's turn can have come. A shortest path is the
+    /// shortest of those that the rest of the clause leaves, and of those that
+    /// the conditions on it allow; so it waits for every other relationship, and
+    /// for all that those conditions speak of. Several go in the order of the text.
+    fn may_follow(&self, at: usize) -> bool {
+        let rel = &self.matching.rels[at];
+        if rel.shortest == Shortest::No {
+            return true;
+        }
+        let mut others = self.matching.rels.iter().zip(&self.done_rels).enumerate();
+        if !others.all(|(other, (rel, done))| *done || other >= at && rel.shortest != Shortest::No) {
+            return false;
+        }
+        let own = |slot: &usize| *slot == rel.slot || Some(*slot) == rel.path;
+        let of_a_path = |slot: &usize| {
+            let shortest = self.matching.rels.iter().filter(|rel| rel.shortest != Shortest::No);
+            shortest.into_iter().any(|rel| *slot == rel.slot || Some(*slot) == rel.path)
+        };
+        let about = self.matching.conditions.iter().filter(|condition| condition.uses.iter().any(own));
+        about.flat_map(|condition| &condition.uses).all(|slot| of_a_path(slot) || self.is_bound(*slot))
+    }
+
     fn cheapest(&self) -> ReadResult<Option<Next>> {
         let mut best: Option<(f64, Next)> = None;
         let mut offer = |cost: f64, next: Next| {
@@ -176,7 +233,7 @@ impl Planner<'_, '_> {
             }
         };
         for (at, rel) in self.matching.rels.iter().enumerate() {
-            if self.done_rels[at] {
+            if self.done_rels[at] || !self.may_follow(at) {
                 continue;
             }
             let left = self.is_bound(self.matching.nodes[rel.left].slot);
