@@ -159,7 +159,8 @@ impl Parsed {
             }),
             Body::Query { mode, query } => {
                 let strict = strictness == Strictness::Strict;
-                bind::bind(query, &text, &*context.graph, &params, strict, planning).map(|bound| planned(bound, *mode))
+                bind::bind(query, &text, &*context.graph, &params, strict, planning)
+                    .map(|bound| planned(bound, *mode))
             }
         };
         let (columns, work) = bound.map_err(|fault| fault.locate(&text))?;

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use kinfold_query::{MemoryGraph, Options, Params, QueryError, Value, prepare_on};
+use kinfold_query::{MemoryGraph, Options, Params, Planning, QueryError, Value, prepare_on};
 
 /// Ann (1) knows Bob (2) and Cid (3), Bob knows Cid, Cid knows Dan (4); Eve is alone.
 fn graph() -> MemoryGraph {
@@ -55,6 +55,7 @@ fn null_is_unknown() {
         ),
         ("RETURN single(x IN [1, 1] WHERE x = 1), single(x IN [1, null] WHERE x = 1)", "false null"),
         ("RETURN null AND false, null OR true, null XOR true, NOT null", "false true null null"),
+        ("RETURN null + true, tail(null + 0), 'a' * null, [1] + null", "null null null null"),
         ("RETURN sum(x) FROM_NOTHING", "syntax"),
         ("UNWIND [] AS x RETURN sum(x), count(x), collect(x), avg(x), min(x)", "0 0 [] null null"),
         ("UNWIND [null, null] AS x RETURN collect(DISTINCT x), count(*), count(x)", "[] 2 0"),
@@ -247,6 +248,36 @@ fn lengths_vary() {
             "'Ann' 'Cid' | 'Ann' 'Dan'",
         ),
     ]);
+}
+
+#[test]
+fn a_shortest_path_is_the_shortest_that_the_rest_of_the_clause_leaves() {
+    check(&[
+        // Ann's one relationship to Dan is taken by the other pattern.
+        (
+            "MATCH p = shortestPath((a {name: 'Ann'})-[*]-(d {name: 'Dan'})), (a)-[:LIKES]-(d) RETURN length(p)",
+            "2",
+        ),
+        (
+            "MATCH p = shortestPath((a {name: 'Ann'})-[*]-(d {name: 'Dan'})), (b {name: 'Bob'}) \
+             WHERE length(p) * 10 > b.age - 10 RETURN length(p)",
+            "2",
+        ),
+    ]);
+}
+
+#[test]
+fn as_written_nothing_is_moved() {
+    let graph = graph();
+    let text = "EXPLAIN MATCH (a)-[:KNOWS]->(b {name: 'Bob'}) WHERE a.age > 1 RETURN a";
+    let plan = |planning| {
+        let options = Options { planning, ..Options::default() };
+        let rows = prepare_on(text, Box::new(&graph), Params::new(), options).unwrap().run();
+        let steps = rows.map(|row| row.unwrap()[0].as_str().unwrap_or_default().to_owned());
+        steps.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(plan(Planning::Cheapest), "Seek Filter Expand Filter Project");
+    assert_eq!(plan(Planning::AsWritten), "Scan Expand Filter Filter Project");
 }
 
 #[test]

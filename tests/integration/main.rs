@@ -9,6 +9,7 @@ mod engine;
 mod evaluate;
 mod language;
 mod pictures;
+mod queries;
 mod readme;
 mod resolution;
 mod server;

@@ -517,6 +517,10 @@ fn nested_aggregate(span: Span) -> Fault {
 /// The type of `left op right`, or `None` if there is no such operation.
 fn arithmetic_type(op: Arithmetic, left: &Type, right: &Type) -> Option<Type> {
     use Type::{Any, DateTime, Duration, Float, Int, List, Null, Number, String};
+    // Null with anything is null, as it is when it comes from the data.
+    if *left == Null || *right == Null {
+        return Some(Null);
+    }
     if op == Arithmetic::Add {
         match (left, right) {
             (List(a), List(b)) => return Some(Type::list((**a).clone().join((**b).clone()))),
@@ -524,16 +528,15 @@ fn arithmetic_type(op: Arithmetic, left: &Type, right: &Type) -> Option<Type> {
             (List(a), b) | (b, List(a)) => return Some(Type::list((**a).clone().join(b.clone()))),
             (String, String) => return Some(String),
             (String, other) | (other, String) if other.is_number() => return Some(String),
-            (Any, _) | (_, Any) | (String, Null) | (Null, String) => return Some(Any),
+            (Any, _) | (_, Any) => return Some(Any),
             _ => {}
         }
     }
-    let number = |ty: &Type| ty.is_number() || matches!(ty, Any | Null);
+    let number = |ty: &Type| ty.is_number() || *ty == Any;
     match (left, right) {
-        (Any | Null, Any | Null) => Some(Any),
-        (DateTime, Duration | Any | Null) => Some(Any),
-        (Duration | Any | Null, DateTime) if op == Arithmetic::Add => Some(Any),
-        (Duration, Duration | Any | Null) | (Any | Null, Duration) => {
+        (Any, Any) | (DateTime, Duration | Any) => Some(Any),
+        (Duration | Any, DateTime) if op == Arithmetic::Add => Some(Any),
+        (Duration, Duration | Any) | (Any, Duration) => {
             (matches!(op, Arithmetic::Add | Arithmetic::Subtract)).then_some(Any)
         }
         (a, b) if number(a) && number(b) => Some(match (op, a, b) {

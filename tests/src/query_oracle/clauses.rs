@@ -27,6 +27,9 @@ struct Projected {
     settled: bool,
 }
 
+/// Rows that ORDER BY does not part, with their keys.
+type Sorted = (Vec<Val>, Vec<(Row, Row)>);
+
 fn same_rows(a: &[&Val], b: &[&Val]) -> bool {
     a.iter().zip(b).all(|(a, b)| same(a, b))
 }
@@ -91,6 +94,9 @@ impl Oracle<'_> {
             rows.extend(cut(answer.groups, answer.skip, answer.limit, |row| row.iter().collect())?.0);
         }
         if query.all.first() == Some(&false) {
+            for value in rows.iter_mut().flatten() {
+                *value = definite(value.clone())?;
+            }
             let (kept, mixed) = distinct(rows, |row| row.iter().collect())?;
             rows = kept;
             blurred |= mixed;
@@ -279,7 +285,7 @@ impl Oracle<'_> {
                 order
             }
         };
-        let mut groups: Vec<(Vec<Val>, Vec<(Row, Row)>)> = Vec::new();
+        let mut groups: Vec<Sorted> = Vec::new();
         for (keys, row) in keyed {
             let mut at = 0;
             let mut tied = false;
@@ -344,14 +350,12 @@ fn cut<T>(
     Ok((kept, settled))
 }
 
-/// The first of each kind, and whether any that went differed by more than its place.
+/// The first of each kind of rows of definite values, and whether any that went
+/// differed by more than its place.
 fn distinct<T>(rows: Vec<T>, values: impl Fn(&T) -> Vec<&Val>) -> Outcome<(Vec<T>, bool)> {
     let (mut kept, mut mixed): (Vec<T>, bool) = (Vec::new(), false);
     for row in rows {
         let mine = values(&row);
-        for value in &mine {
-            definite((*value).clone())?;
-        }
         let known = kept.iter().find(|other| mine.iter().zip(values(other)).all(|(a, b)| equivalent(a, b)));
         match known {
             Some(other) => mixed |= !same_rows(&mine, &values(other)),

@@ -108,13 +108,15 @@ pub fn differ(expected: &Answer, given: &[Vec<Val>]) -> Option<String> {
         let inside = (at..at + group.len()).filter(|place| (expected.skip..end).contains(place)).count();
         at += group.len();
         let mut left: Vec<&Vec<Val>> = group.iter().collect();
+        // What may be one of several is left for last: the rest has its place.
+        left.sort_by_key(|row| row.iter().any(|value| matches!(value, Val::OneOf(_))));
         for row in given.by_ref().take(inside) {
             let fits = |expected: &&Vec<Val>| {
                 expected.len() == row.len()
                     && expected.iter().zip(row).all(|(a, b)| self::fits(a, b, expected_blur))
             };
             match left.iter().position(fits) {
-                Some(at) => drop(left.swap_remove(at)),
+                Some(at) => drop(left.remove(at)),
                 None => return Some(format!("{row:?} is not expected there, among {left:?}")),
             }
         }

@@ -181,8 +181,10 @@ impl Oracle<'_> {
             }
             ("ceil", [x]) => float(f64::ceil, x),
             ("floor", [x]) => float(f64::floor, x),
-            // Halves go up.
-            ("round", [x]) => float(|x| if x - x.floor() >= 0.5 { x.floor() + 1.0 } else { x.floor() }, x),
+            // Halves go up; the sign stays.
+            ("round", [x]) => {
+                float(|x| (if x - x.floor() >= 0.5 { x.floor() + 1.0 } else { x.floor() }).copysign(x), x)
+            }
             ("sqrt", [x]) => float(f64::sqrt, x),
             ("exp", [x]) => float(f64::exp, x),
             ("log", [x]) => float(f64::ln, x),

@@ -120,7 +120,7 @@ pub struct Answer {
 }
 
 /// How many things the oracle tries before it gives up.
-const MOST: u64 = 300_000;
+const MOST: u64 = 100_000;
 
 struct Oracle<'a> {
     graph: &'a Graph,
