@@ -19,6 +19,7 @@ mod dice;
 mod memory;
 mod stores;
 mod texts;
+mod views;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -45,6 +46,17 @@ struct Tally {
 }
 
 impl Tally {
+    fn with(&self, other: &Self) -> Self {
+        Self {
+            rows: self.rows + other.rows,
+            some: self.some + other.some,
+            errors: self.errors + other.errors,
+            apart: self.apart + other.apart,
+            open: self.open + other.open,
+            much: self.much + other.much,
+        }
+    }
+
     fn all(&self) -> usize {
         self.rows + self.errors + self.apart + self.open + self.much
     }
@@ -65,29 +77,36 @@ fn number(name: &str) -> Option<u64> {
 /// How many failures are gathered before they are told.
 const ENOUGH: usize = 5;
 
-/// Runs a share of all cases: of 10,000, or of as many as `KINFOLD_CASES` says.
-/// `PROPTEST_RNG_SEED` runs those of an earlier run again.
-fn hold(percent: u64, mut test: impl FnMut(u64, &mut Tally) -> Result<(), String>) -> Tally {
-    let cases = number("KINFOLD_CASES").unwrap_or(10_000) * percent / 100;
+/// Runs a share of all cases, on two threads: of 10,000, or of as many as
+/// `KINFOLD_CASES` says. `PROPTEST_RNG_SEED` runs those of an earlier run again.
+fn hold(percent: u64, test: impl Fn(u64, &mut Tally) -> Result<(), String> + Sync) -> Tally {
+    let cases = (number("KINFOLD_CASES").unwrap_or(10_000) * percent / 100).max(1);
     let seed = number("PROPTEST_RNG_SEED").unwrap_or_else(|| {
         let moment = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         moment.map_or(0, |since| since.as_nanos() as u64)
     });
-    let mut tally = Tally::default();
-    let mut failures = Vec::new();
-    for case in 0..cases.max(1) {
-        // Each case has a seed of its own, so that it runs again alone.
-        let own = seed.wrapping_add(case);
-        if let Err(failure) = test(own, &mut tally) {
-            failures
-                .push(format!("{failure}to run it again alone: PROPTEST_RNG_SEED={own} KINFOLD_CASES=0\n"));
+    let half = |first: u64| {
+        let (mut tally, mut failures) = (Tally::default(), Vec::new());
+        for case in (first..cases).step_by(2) {
+            // Each case has a seed of its own, so that it runs again alone.
+            let own = seed.wrapping_add(case);
+            if let Err(failure) = test(own, &mut tally) {
+                let again = format!("to run it again alone: PROPTEST_RNG_SEED={own} KINFOLD_CASES=0");
+                failures.push(format!("{failure}{again}\n"));
+            }
+            if failures.len() == ENOUGH {
+                break;
+            }
         }
-        if failures.len() == ENOUGH {
-            break;
-        }
-    }
+        (tally, failures)
+    };
+    let (one, other) = std::thread::scope(|scope| {
+        let other = scope.spawn(|| half(1));
+        (half(0), other.join().expect("it tells what it finds"))
+    });
+    let failures = [one.1, other.1].concat();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
-    tally
+    one.0.with(&other.0)
 }
 
 fn tree(text: &str) -> Result<Statement, String> {
@@ -226,4 +245,28 @@ fn over_random_identity_stores_the_rows_are_the_oracles() {
     eprintln!("queries over stores: {tally:?}");
     assert!(tally.rows * 100 >= tally.all() * 85, "most queries must have rows to compare: {tally:?}");
     assert!(tally.some * 100 >= tally.rows * 30, "many of them must be there: {tally:?}");
+}
+
+#[test]
+fn every_verb_is_a_procedure_with_the_same_rows_under_all_options() {
+    let tally = hold(3, views::verbs);
+    assert!(tally.some * 3 >= tally.all(), "{tally:?}");
+}
+
+#[test]
+fn a_query_with_options_is_asked_of_the_graph_of_that_view() {
+    let tally = hold(1, views::queries);
+    assert!(tally.rows * 100 >= tally.all() * 85, "{tally:?}");
+}
+
+#[test]
+fn what_is_supposed_is_as_in_a_store_that_is_so() {
+    let tally = hold(2, views::supposed);
+    assert!(tally.rows > 0, "{tally:?}");
+}
+
+#[test]
+fn as_of_a_write_everything_is_answered_as_it_was_then() {
+    let tally = hold(1, views::past);
+    assert!(tally.rows > 0, "{tally:?}");
 }

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use kinfold_engine::model::{
     AttributeValue, HeldBackBy, Identifier, IdentifierId, Observation, SourceRecord, Timestamp,
 };
-use kinfold_engine::read::{Read, ReadResult};
+use kinfold_engine::read::{Read, ReadResult, ViewOptions};
 use kinfold_engine::schema::Schema;
 use kinfold_engine::write::Batch;
 use kinfold_engine::{Snapshot, Store};
-use kinfold_query::{Options, Parsed, Planning, Strictness};
+use kinfold_query::{Options, Parsed, Planning, QueryError, Strictness};
 use kinfold_tests::query_oracle::{Graph, Node, Rel, Val};
 
 use super::dice::Dice;
@@ -290,14 +290,36 @@ pub(super) fn words(graph: &Graph) -> Words {
     }
 }
 
-/// Asks a store.
+/// Asks a store, of the view that the text says.
 pub(super) fn ask(snapshot: &Snapshot, text: &str, planning: Planning) -> Said {
+    let parsed = parsed(text, planning)?;
+    let options = parsed.view(snapshot).map_err(|error| (error, true))?;
+    let view = snapshot.view(&options).expect("there is such a view");
+    rows(parsed, &view)
+}
+
+/// Asks a view of a store that was made before: a person that is only supposed
+/// has the time at which the view was made.
+pub(super) fn ask_of(
+    snapshot: &Snapshot,
+    view: &(ViewOptions, impl Read),
+    text: &str,
+    planning: Planning,
+) -> Said {
+    let parsed = parsed(text, planning)?;
+    let options = parsed.view(snapshot).map_err(|error| (error, true))?;
+    assert_eq!(options, view.0, "{text}");
+    rows(parsed, &view.1)
+}
+
+fn parsed(text: &str, planning: Planning) -> Result<Parsed, (QueryError, bool)> {
     let options =
         Options { planning, strictness: Strictness::Lenient, limits: limits(), ..Options::default() };
-    let parsed = Parsed::new(text, params().0, options).map_err(|error| (error, true))?;
-    let view = parsed.view(snapshot).map_err(|error| (error, true))?;
-    let view = snapshot.view(&view).expect("there is such a view");
-    let prepared = parsed.prepare(&view).map_err(|error| (error, true))?;
+    Parsed::new(text, params().0, options).map_err(|error| (error, true))
+}
+
+fn rows(parsed: Parsed, view: &impl Read) -> Said {
+    let prepared = parsed.prepare(view).map_err(|error| (error, true))?;
     prepared.run().collect::<Result<_, _>>().map_err(|error| (error, false))
 }
 

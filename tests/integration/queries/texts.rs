@@ -459,7 +459,7 @@ impl<'w> Writer<'w> {
             (w.expr(ty, 1), ty)
         };
         let how = self.dice.word(&["", "", "DISTINCT "]);
-        match self.dice.below(16) {
+        match self.dice.below(20) {
             0 | 1 => ("count(*)".to_owned(), Ty::Int),
             2 | 3 => {
                 let (of, _) = some(self, &[Ty::Any, Ty::Int, Ty::Node, Ty::Str, Ty::Anys]);
@@ -482,7 +482,7 @@ impl<'w> Writer<'w> {
                 let of = some(self, &[Ty::Int, Ty::Float]).0;
                 (format!("round(1000 * {}({of}))", self.dice.word(&["stDev", "stDevP"])), Ty::Float)
             }
-            13 => {
+            13 | 16..=19 => {
                 let (of, ty) = some(self, &[Ty::Int, Ty::Float]);
                 let share = self.dice.word(&["0.0", "0.25", "0.5", "0.75", "1.0"]);
                 let cont = self.dice.percent(50);
@@ -640,7 +640,8 @@ impl<'w> Writer<'w> {
             }
             11 => self.subquery("COUNT"),
             12 => format!("size({})", self.gathered(Ty::Any)),
-            13 => format!("-({})", int(self)),
+            // A sign before parentheses would read as a pattern after `(x) -`.
+            13 => format!("(-({}))", int(self)),
             _ => self.leaf(Ty::Int),
         }
     }

@@ -94,6 +94,34 @@ fn fits(expected: &Val, given: &Val, blurred: bool) -> bool {
     }
 }
 
+/// A row that has no expected one to itself, if there is one. Where one row may
+/// stand for several expected ones, those that came before make room (Kuhn's
+/// algorithm for matchings).
+fn unmatched<'r>(expected: &[Vec<Val>], given: &[&'r Vec<Val>], blurred: bool) -> Option<&'r Vec<Val>> {
+    fn place(row: usize, could: &[Vec<usize>], taken: &mut [Option<usize>], tried: &mut [bool]) -> bool {
+        for &at in &could[row] {
+            if !std::mem::replace(&mut tried[at], true)
+                && taken[at].is_none_or(|other| place(other, could, taken, tried))
+            {
+                taken[at] = Some(row);
+                return true;
+            }
+        }
+        false
+    }
+    let fits_row = |expected: &[Val], row: &[Val]| {
+        expected.len() == row.len() && expected.iter().zip(row).all(|(a, b)| fits(a, b, blurred))
+    };
+    let could: Vec<Vec<usize>> = given
+        .iter()
+        .map(|row| (0..expected.len()).filter(|at| fits_row(&expected[*at], row)).collect())
+        .collect();
+    let mut taken = vec![None; expected.len()];
+    let missing =
+        (0..given.len()).find(|row| !place(*row, &could, &mut taken, &mut vec![false; expected.len()]));
+    missing.map(|row| given[row])
+}
+
 /// What is wrong with the engine's rows; `None` if they are the oracle's.
 pub fn differ(expected: &Answer, given: &[Vec<Val>]) -> Option<String> {
     let all: usize = expected.groups.iter().map(Vec::len).sum();
@@ -101,24 +129,14 @@ pub fn differ(expected: &Answer, given: &[Vec<Val>]) -> Option<String> {
     if given.len() != count {
         return Some(format!("{count} rows are expected, and {} came", given.len()));
     }
-    let expected_blur = expected.blurred;
     let (mut at, mut given) = (0, given.iter());
     for group in &expected.groups {
         let end = expected.skip.saturating_add(expected.limit);
         let inside = (at..at + group.len()).filter(|place| (expected.skip..end).contains(place)).count();
         at += group.len();
-        let mut left: Vec<&Vec<Val>> = group.iter().collect();
-        // What may be one of several is left for last: the rest has its place.
-        left.sort_by_key(|row| row.iter().any(|value| matches!(value, Val::OneOf(_))));
-        for row in given.by_ref().take(inside) {
-            let fits = |expected: &&Vec<Val>| {
-                expected.len() == row.len()
-                    && expected.iter().zip(row).all(|(a, b)| self::fits(a, b, expected_blur))
-            };
-            match left.iter().position(fits) {
-                Some(at) => drop(left.remove(at)),
-                None => return Some(format!("{row:?} is not expected there, among {left:?}")),
-            }
+        let rows: Vec<&Vec<Val>> = given.by_ref().take(inside).collect();
+        if let Some(row) = unmatched(group, &rows, expected.blurred) {
+            return Some(format!("{row:?} is not expected there, among {group:?}"));
         }
     }
     None

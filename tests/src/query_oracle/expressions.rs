@@ -120,8 +120,9 @@ impl Oracle<'_> {
                 Ok(if unknown { Val::Null } else { Val::Bool(true) })
             }
             ExprKind::Xor(all) => {
-                let all = all.iter().map(holds).collect::<Outcome<Option<Vec<bool>>>>();
-                Ok(boolean(all?.map(|all| all.iter().filter(|x| **x).count() % 2 == 1)))
+                let all = all.iter().map(holds).collect::<Outcome<Vec<Option<bool>>>>()?;
+                let all: Option<Vec<bool>> = all.into_iter().collect();
+                Ok(boolean(all.map(|all| all.iter().filter(|x| **x).count() % 2 == 1)))
             }
             ExprKind::Not(inner) => Ok(boolean(holds(inner)?.map(|x| !x))),
             ExprKind::Compare(first, rest) => {

@@ -282,7 +282,9 @@ impl Oracle<'_> {
             "stdev" => Ok(Val::Float(if n > 1.0 { (squares(total / n) / (n - 1.0)).sqrt() } else { 0.0 })),
             "stdevp" => Ok(Val::Float(if n > 0.0 { (squares(total / n) / n).sqrt() } else { 0.0 })),
             _ => {
-                let mut sorted: Vec<(f64, &Val)> = numbers.iter().copied().zip(&values).collect();
+                // NaN is the greatest number.
+                let numbers = numbers.iter().map(|x| if x.is_nan() { f64::NAN.abs() } else { *x });
+                let mut sorted: Vec<(f64, &Val)> = numbers.zip(&values).collect();
                 sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
                 let Some(last) = sorted.len().checked_sub(1) else { return Ok(Val::Null) };
                 if name == "percentiledisc" {
