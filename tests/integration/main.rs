@@ -7,6 +7,7 @@ mod damage;
 mod datasets;
 mod engine;
 mod evaluate;
+mod fuzz;
 mod language;
 mod pictures;
 mod queries;

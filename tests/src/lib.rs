@@ -5,6 +5,7 @@ pub mod bin;
 pub mod components;
 pub mod conformance;
 pub mod data;
+pub mod fuzz;
 pub mod observed;
 pub mod oracle;
 pub mod page;

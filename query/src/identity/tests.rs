@@ -831,3 +831,35 @@ fn expansions_are_limited_and_counted() {
     let mut rows = store.rows("NEIGHBOURS device:'d1'", &[], options()).unwrap();
     assert_eq!((rows.by_ref().count(), rows.stats().rows), (2, 2));
 }
+
+#[test]
+fn a_prefix_of_an_id_reads_one_namespace_alone() {
+    for (prefix, expected) in [
+        ("email:", "'email:ann@example.com' | 'email:bob@example.com'"),
+        ("email:b", "'email:bob@example.com'"),
+        ("a", "'account:a1' | 'account:a2' | 'address:1 High Street'"),
+        ("p", "'p0' | 'p3'"),
+        ("h5", "'h5'"),
+        ("nobody:", ""),
+    ] {
+        let store = Store::new();
+        let text = format!("MATCH (i) WHERE i.id STARTS WITH '{prefix}' RETURN i.id ORDER BY i.id");
+        assert_eq!(store.shown(&text, &[]), expected, "{prefix}");
+        let plan = store.query(&format!("EXPLAIN {text}")).unwrap();
+        assert_eq!(plan[0][0].as_str(), Some("Seek"), "{plan:?}");
+    }
+}
+
+#[test]
+fn counts_are_the_stores_own() {
+    let store = Store::new();
+    for (pattern, expected) in
+        [("(i:Identifier)", 6), ("(i:email)", 2), ("(p:Person)", 2), ("(h:Household)", 1), ("(x)", 9)]
+    {
+        let text = format!("MATCH {pattern} RETURN count(*) AS n");
+        assert_eq!(store.shown(&text, &[]), expected.to_string(), "{pattern}");
+        let counted = format!("MATCH {pattern} WITH 1 AS one RETURN count(one) AS n");
+        assert_eq!(store.shown(&counted, &[]), expected.to_string(), "{pattern}");
+        assert_eq!(store.query(&format!("EXPLAIN {text}")).unwrap()[0][0].as_str(), Some("Count"));
+    }
+}

@@ -13,20 +13,68 @@ use crate::graph::LabelId;
 /// graph knows how many nodes have some labels.
 pub(crate) fn simplify(steps: Vec<Step>, once: bool, counts: impl Fn(&[LabelId]) -> bool) -> Vec<Step> {
     let mut steps = count(steps, counts);
-    for at in 0..steps.len() {
-        let Some((step, rest)) = steps.get(at..).and_then(<[Step]>::split_first) else { break };
+    let mut at = 0;
+    while let Some((step, rest)) = steps.get(at..).and_then(<[Step]>::split_first) {
         if let Step::VarExpand(walk) = step
             && walk.min <= 1
             && !is_read(walk.step.rel, rest)
             && !repeats_matter(rest, once)
         {
-            let reach = Step::Reach(Arc::clone(walk));
-            if let Some(place) = steps.get_mut(at) {
-                *place = reach;
-            }
+            let walk = Arc::clone(walk);
+            at = reach(&mut steps, at, walk);
         }
+        at += 1;
     }
     steps
+}
+
+/// Puts a [`Step::Reach`] in the place of the walk at `at`; gives the place of the
+/// last step that was looked at.
+///
+/// Where the other end was found by a scan, since every trail to it would have
+/// been too many, the scan goes: what is reached is never more than there is.
+fn reach(steps: &mut Vec<Step>, at: usize, walk: Arc<VarExpand>) -> usize {
+    let filters = steps.iter().take(at).rev().take_while(|step| matches!(step, Step::Filter(_))).count();
+    let found = (at - filters).checked_sub(1);
+    let labels = match found.and_then(|found| steps.get(found)) {
+        Some(Step::Scan(scan))
+            if walk.step.into && scan.slot == walk.step.to && scan.slot != walk.step.from =>
+        {
+            scan.labels.clone()
+        }
+        _ => None,
+    };
+    let (Some(found), Some(labels)) = (found, labels) else {
+        if let Some(place) = steps.get_mut(at) {
+            *place = Step::Reach(walk);
+        }
+        return at;
+    };
+    let VarExpand { step, min, max, properties, reversed, from_bound } = &*walk;
+    let Expand { from, rel, to, into: _, hop, labels: _, estimate, span } = step;
+    let step = Expand {
+        from: *from,
+        rel: *rel,
+        to: *to,
+        into: false,
+        hop: hop.clone(),
+        labels: Some(labels),
+        estimate: *estimate,
+        span: *span,
+    };
+    let reach = VarExpand {
+        step,
+        min: *min,
+        max: *max,
+        properties: properties.clone(),
+        reversed: *reversed,
+        from_bound: *from_bound,
+    };
+    steps.remove(at);
+    if let Some(place) = steps.get_mut(found) {
+        *place = Step::Reach(Arc::new(reach));
+    }
+    at - 1
 }
 
 /// `MATCH (n:Label) RETURN count(*)`: the graph knows the number.
