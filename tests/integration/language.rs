@@ -2,12 +2,12 @@
 //! and it leaves nothing out.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use kinfold_tests::page::{answered, blocks};
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+    kinfold_tests::data::package().join("..")
 }
 
 fn page() -> (PathBuf, String) {

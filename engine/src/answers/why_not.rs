@@ -205,15 +205,26 @@ fn explore<R: Read>(
     // The best grade to each identifier that was met; `None` once it was gone through.
     let mut best: HashMap<IdentifierId, Option<Grade>> = HashMap::from([(start, Some(Grade::BEST))]);
     let mut open = BinaryHeap::from([(Grade::BEST, start)]);
+    let mut reached = None;
     while let Some((grade, id)) = open.pop() {
+        // What is as good as the way to the goal may be on another as good, and
+        // which of those is told is a matter of names.
+        if reached.is_some_and(|reached| grade < reached) {
+            break;
+        }
         if best.get(&id).copied().flatten() != Some(grade) {
             continue;
         }
         if id == goal {
-            found.nodes.push(goal);
-            return Ok(Explored::Found(found));
+            best.insert(id, None);
+            found.nodes.push(id);
+            reached = Some(grade);
+            continue;
         }
         if found.nodes.len() >= max_visits {
+            if reached.is_some() {
+                break;
+            }
             return Ok(Explored::Limit { visited: found.nodes.len() });
         }
         best.insert(id, None);
@@ -236,7 +247,10 @@ fn explore<R: Read>(
             }
         }
     }
-    Ok(Explored::Nothing { visited: found.nodes.len() })
+    Ok(match reached {
+        Some(_) => Explored::Found(found),
+        None => Explored::Nothing { visited: found.nodes.len() },
+    })
 }
 
 impl<R: Read> Ground<'_, R> {

@@ -120,6 +120,10 @@ pub(crate) struct Database {
     counted: Arc<Counted>,
 }
 
+/// How often a store is opened again that is read beside its writer, and after how long.
+const READ_ONLY_TRIES: u32 = 10;
+const READ_ONLY_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
+
 #[derive(Clone)]
 enum Tables {
     Rocks(Arc<DB>),
@@ -153,13 +157,27 @@ impl Database {
         options.set_keep_log_file_num(4);
         options.set_max_log_file_size(8 << 20);
         let cache = Cache::new_lru_cache(settings.cache_bytes);
-        let families = Table::ALL
-            .iter()
-            .map(|table| ColumnFamilyDescriptor::new(table.name(), table_options(*table, &cache)));
-        let db = match access {
-            Access::ReadOnly => DB::open_cf_descriptors_read_only(&options, path, families, false),
-            Access::Create | Access::ReadWrite => DB::open_cf_descriptors(&options, path, families),
+        let families = || {
+            Table::ALL
+                .iter()
+                .map(|table| ColumnFamilyDescriptor::new(table.name(), table_options(*table, &cache)))
         };
+        let open = || match access {
+            Access::ReadOnly => DB::open_cf_descriptors_read_only(&options, path, families(), false),
+            Access::Create | Access::ReadWrite => DB::open_cf_descriptors(&options, path, families()),
+        };
+        let mut db = open();
+        // A writer beside this reader may take away a file between the manifest
+        // that names it and its opening; the next manifest does not name it.
+        for _ in 0..READ_ONLY_TRIES {
+            match &db {
+                Err(error) if access == Access::ReadOnly && error.as_ref().contains("No such file") => {
+                    std::thread::sleep(READ_ONLY_PAUSE);
+                    db = open();
+                }
+                _ => break,
+            }
+        }
         db.map(|db| Self { tables: Tables::Rocks(Arc::new(db)), counted })
             .map_err(rocksdb::Error::into_string)
     }

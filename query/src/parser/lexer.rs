@@ -204,14 +204,14 @@ impl Lexer<'_> {
         if self.peek().is_some_and(is_name_part) {
             self.skip_while(is_name_part);
             let text = self.text.get(start..self.at).unwrap_or_default();
-            if self.rest().trim_start().starts_with(':') {
+            // The day and the hour of a time that is not quoted.
+            let time = text.len() == 5 && text.get(2..3) == Some("T");
+            if !time && self.rest().trim_start().starts_with(':') {
                 let message = format!("`{text}` is no name: names do not start with a digit");
                 return Err(
                     Fault::syntax("invalid-name", self.span(start), message).hint("quote it with backticks")
                 );
             }
-            // The day and the hour of a time that is not quoted.
-            let time = text.len() == 5 && text.get(2..3) == Some("T");
             return Err(self.bad_number(
                 start,
                 if time {
