@@ -30,10 +30,10 @@ pub struct ProfileIdentifier {
     pub namespace: NamespaceId,
     /// Its normalised value.
     pub value: String,
-    /// The earliest event time of any source.
-    pub first_seen: Timestamp,
-    /// The latest event time of any source.
-    pub last_seen: Timestamp,
+    /// The earliest event time of any source; `None` where every source that saw it is left out.
+    pub first_seen: Option<Timestamp>,
+    /// The latest event time of any source; `None` where every source that saw it is left out.
+    pub last_seen: Option<Timestamp>,
     /// Who saw it, ascending.
     pub sources: Vec<SourceId>,
 }

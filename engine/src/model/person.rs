@@ -23,14 +23,14 @@ pub struct IdentifierRecord {
 }
 
 impl IdentifierRecord {
-    /// The earliest event time of any source.
-    pub fn first_seen(&self) -> Timestamp {
-        self.seen.iter().map(|s| s.first_seen).min().unwrap_or_default()
+    /// The earliest event time of any source; `None` where every source that saw it is left out.
+    pub fn first_seen(&self) -> Option<Timestamp> {
+        self.seen.iter().map(|s| s.first_seen).min()
     }
 
-    /// The latest event time of any source.
-    pub fn last_seen(&self) -> Timestamp {
-        self.seen.iter().map(|s| s.last_seen).max().unwrap_or_default()
+    /// The latest event time of any source; `None` where every source that saw it is left out.
+    pub fn last_seen(&self) -> Option<Timestamp> {
+        self.seen.iter().map(|s| s.last_seen).max()
     }
 }
 

@@ -28,6 +28,8 @@ struct Store {
     /// The persons and the identifiers of the one household.
     household: (Vec<u64>, Vec<u32>),
     records: Vec<SourceRecord>,
+    /// Whether every source that saw anything is left out.
+    unseen: bool,
     calls: RefCell<BTreeMap<&'static str, usize>>,
 }
 
@@ -96,6 +98,7 @@ impl Store {
                     attributes: vec![(name, AttributeValue::String("A. Smith".into()), time("2026-01-02"))],
                 },
             ],
+            unseen: false,
             calls: RefCell::default(),
         };
         let evidence = |source, confidence, kind| Evidence {
@@ -229,12 +232,15 @@ impl Read for Store {
         Ok(self.identifiers.get(at as usize).map(|(namespace, value)| IdentifierRecord {
             namespace: *namespace,
             value: value.clone(),
-            seen: vec![Seen {
-                source: self.names.source("web").unwrap(),
-                count: 1,
-                first_seen: time("2026-01-01"),
-                last_seen: time("2026-01-05"),
-            }],
+            seen: (!self.unseen)
+                .then(|| Seen {
+                    source: self.names.source("web").unwrap(),
+                    count: 1,
+                    first_seen: time("2026-01-01"),
+                    last_seen: time("2026-01-05"),
+                })
+                .into_iter()
+                .collect(),
             degree: self.links.keys().filter(|(a, b)| *a == at || *b == at).count() as u32,
             denied: false,
             shared: false,
@@ -506,6 +512,16 @@ fn properties_are_those_of_the_page_and_the_attributes() {
     ] {
         assert_eq!(store.shown(text, &[]), expected, "{text}");
     }
+}
+
+#[test]
+fn what_every_source_that_saw_it_is_left_out_of_was_seen_at_no_time() {
+    let store = Store { unseen: true, ..Store::new() };
+    assert_eq!(
+        store.shown("MATCH (i:device) RETURN i.first_seen, i.last_seen, keys(i)[0]", &[]),
+        "null null 'degree'"
+    );
+    assert!(store.shown("PROFILE 'device:d1'", &[]).contains("'identifier' 'device' 'd1' null null"));
 }
 
 #[test]

@@ -64,8 +64,8 @@ pub(super) fn profile_rows(read: &impl Read, row: &PersonRow) -> ReadResult<Vec<
         "person".into(),
         "id".into(),
         row.id.to_string().into(),
-        known.iter().map(|i| i.first_seen).min().into(),
-        known.iter().map(|i| i.last_seen).max().into(),
+        known.iter().filter_map(|i| i.first_seen).min().into(),
+        known.iter().filter_map(|i| i.last_seen).max().into(),
         named(&mut known.iter().flat_map(|i| i.sources.iter().copied())),
     ]];
     rows.extend(known.iter().map(|identifier| {

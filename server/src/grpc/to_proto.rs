@@ -65,8 +65,8 @@ pub(crate) fn person(
 
 fn person_identifier(read: &impl Read, record: IdentifierRecord) -> v1::PersonIdentifier {
     v1::PersonIdentifier {
-        first_seen: Some(timestamp(record.first_seen())),
-        last_seen: Some(timestamp(record.last_seen())),
+        first_seen: record.first_seen().map(timestamp),
+        last_seen: record.last_seen().map(timestamp),
         sources: source_names(read, record.seen.iter().map(|seen| seen.source)),
         identifier: Some(v1::Identifier {
             namespace: read.names().namespace_name(record.namespace).to_owned(),
@@ -149,8 +149,8 @@ pub(crate) fn profile(
                     namespace: read.names().namespace_name(identifier.namespace).to_owned(),
                     value: identifier.value.clone(),
                 }),
-                first_seen: Some(timestamp(identifier.first_seen)),
-                last_seen: Some(timestamp(identifier.last_seen)),
+                first_seen: identifier.first_seen.map(timestamp),
+                last_seen: identifier.last_seen.map(timestamp),
                 sources: source_names(read, identifier.sources.iter().copied()),
             })
             .collect();

@@ -93,7 +93,7 @@ impl Oracle<'_> {
             for (key, wanted) in entries {
                 let wanted = self.value(wanted, Scope::plain(row))?;
                 for one in of {
-                    if equal(&self.property(one, &key.text)?, &wanted) != Some(true) {
+                    if equal(&definite(self.property(one, &key.text)?)?, &wanted) != Some(true) {
                         return Ok(false);
                     }
                 }
