@@ -43,7 +43,7 @@ def test_reflection_is_enough_to_make_a_call(server, family):
     assert listed >= {*SERVICES, "grpc.health.v1.Health"}
     pool = descriptor_pool.DescriptorPool(database)
     methods = {name: sorted(it.name for it in pool.FindServiceByName(name).methods) for name in SERVICES}
-    assert methods["kinfold.v1.IngestService"] == ["Observe", "ObserveStream"]
+    assert methods["kinfold.v1.IngestService"] == ["Forbid", "Observe", "ObserveStream", "Release", "Require", "Retract"]
     assert methods["kinfold.v1.QueryService"] == ["Query"]
 
     method = pool.FindServiceByName("kinfold.v1.LookupService").FindMethodByName("ResolvePerson")

@@ -142,7 +142,7 @@ def bag(rows):
 
 def test_the_examples_have_the_same_rows_in_another_engine(ask, other, capsys):
     known = {"id": "email:ann@example.com", "a": "email:ann@example.com", "b": "device:d-1"}
-    known["ids"] = ["email:ann@example.com", "email:nobody@example.com"]
+    known |= {"ids": ["email:ann@example.com", "email:nobody@example.com"], "v": "ann@example.com"}
     compared, with_rows, notes, wrong = 0, 0, [], []
     reasons = dict(NOT_THERE)
     for text in examples() + MORE:

@@ -179,7 +179,7 @@ impl Fuzz {
             max_depth: 1 + random.below(128),
         };
         let strictness = if random.once_in(2) { Strictness::Strict } else { Strictness::Lenient };
-        let options = || Options { limits, strictness, cancel: None };
+        let options = || Options { limits, strictness, ..Options::default() };
         let on_graph = prepare_on(text, Box::new(&self.graph), self.params.clone(), options());
         match self.drained(on_graph.map(kinfold_query::Prepared::run), limits) {
             Ok(Ended::AtItsEnd) => tally.ran += 1,
