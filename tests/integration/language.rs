@@ -2,7 +2,7 @@
 //! and it leaves nothing out.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kinfold_tests::page::{answered, blocks};
 

@@ -188,7 +188,7 @@ fn swallow(n: u64) -> TestResult<Counted> {
     let account = |number: u64| Identifier::new("account", format!("a{number}"));
     let person = |at: u64| {
         let cookies = (0..3).map(move |c| link(device(at), cookie(3 * at + c), at));
-        cookies.chain((at % 4 == 0).then(|| link(device(at), account(at), at)))
+        cookies.chain(at.is_multiple_of(4).then(|| link(device(at), account(at), at)))
     };
     load(&store, (0..n).flat_map(person))?;
     let before = store.work_done();
