@@ -52,7 +52,7 @@ fn work(query: &str) -> (u64, usize) {
     let graph = ring();
     let params = Params::from([("name".to_owned(), Value::from("n005"))]);
     let mut rows = prepare_on(query, Box::new(&graph), params, Options::default()).unwrap().run();
-    let count = rows.by_ref().map(|row| row.unwrap()).count();
+    let count = rows.by_ref().collect::<Result<Vec<_>, _>>().unwrap().len();
     (rows.stats().expansions, count)
 }
 
