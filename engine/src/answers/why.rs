@@ -15,7 +15,7 @@ pub enum Why {
     SameIdentifier(PersonRow),
     /// They are one person.
     OnePerson(Box<Together>),
-    /// They are two persons; [`super::why_not`] tells what keeps them apart.
+    /// They are two persons; [`super::why_not()`] tells what keeps them apart.
     TwoPersons {
         /// The person of the first.
         a: PersonRow,

@@ -15,7 +15,7 @@ use crate::resolve::Counts;
 /// Whether two identifiers are two persons, and what keeps them apart.
 #[derive(Clone, PartialEq, Debug)]
 pub enum WhyNot {
-    /// They are one person; [`super::why`] tells what makes them one.
+    /// They are one person; [`super::why()`] tells what makes them one.
     OnePerson(PersonRow),
     /// They are two persons.
     TwoPersons(Box<Apart>),
