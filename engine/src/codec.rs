@@ -16,7 +16,7 @@ use bincode::{Decode, Encode};
 
 use crate::model::{
     AttributeValue, HeldBackBy, HouseholdId, HouseholdKey, HouseholdMember, IdentifierId, NamespaceId,
-    Override, OverrideKind, PersonId, PersonKey, Seq, SourceId, Timestamp,
+    Override, OverrideKind, PersonId, PersonKey, Seq, SourceId, Timestamp, combine,
 };
 
 /// The layout that this code reads and writes.
@@ -205,10 +205,40 @@ impl Horizon {
 }
 
 impl Counters {
+    /// Counts an observation of a source.
+    pub(crate) fn count_observation(&mut self, source: SourceId) {
+        self.observations += 1;
+        bump(&mut self.by_source, usize::from(source.get()));
+    }
+
+    /// Counts an identifier that is new, and gives its number.
+    pub(crate) fn count_identifier(&mut self, namespace: NamespaceId) -> IdentifierId {
+        let id = IdentifierId::new(self.identifiers);
+        self.identifiers += 1;
+        bump(&mut self.by_namespace, usize::from(namespace.get()));
+        id
+    }
+
+    /// Counts a value that was denied.
+    pub(crate) fn count_denied(&mut self, source: SourceId, namespace: NamespaceId) {
+        let key = (source.get(), namespace.get());
+        match self.denied.binary_search_by_key(&key, |(source, namespace, _)| (*source, *namespace)) {
+            Ok(at) => self.denied[at].2 += 1,
+            Err(at) => self.denied.insert(at, (key.0, key.1, 1)),
+        }
+    }
+
     /// What was there when these were the counters.
     pub(crate) fn horizon(&self) -> Horizon {
         Horizon { identifiers: self.identifiers, persons: self.next_person, households: self.next_household }
     }
+}
+
+fn bump(counts: &mut Vec<u64>, at: usize) {
+    if counts.len() <= at {
+        counts.resize(at + 1, 0);
+    }
+    counts[at] += 1;
 }
 
 fn checksum(table: Table, key: &[u8], value: &[u8]) -> [u8; CHECKSUM_BYTES] {
@@ -344,6 +374,23 @@ pub(crate) struct StoredSeen {
     pub(crate) last: i64,
 }
 
+impl StoredSeen {
+    /// Notes in a list ordered by source, recorded, that a source has seen an identifier.
+    pub(crate) fn note(seen: &mut Vec<Self>, source: u16, recorded: bool, time: i64) {
+        match seen.binary_search_by_key(&(source, recorded), |seen| (seen.source, seen.recorded)) {
+            Ok(at) => seen[at].again(time),
+            Err(at) => seen.insert(at, Self { source, recorded, count: 1, first: time, last: time }),
+        }
+    }
+
+    /// It was seen again at a time.
+    pub(crate) fn again(&mut self, time: i64) {
+        self.count += 1;
+        self.first = self.first.min(time);
+        self.last = self.last.max(time);
+    }
+}
+
 #[derive(Clone, PartialEq, Debug, Encode, Decode)]
 pub(crate) struct IdentifierRow {
     pub(crate) namespace: u16,
@@ -362,6 +409,22 @@ pub(crate) struct IdentifierRow {
     pub(crate) generations: u32,
     /// How many overrides stand on it.
     pub(crate) overrides: u32,
+}
+impl IdentifierRow {
+    /// Of an identifier that was just made.
+    pub(crate) fn new(namespace: NamespaceId, value: String) -> Self {
+        Self {
+            namespace: namespace.get(),
+            value,
+            seen: Vec::new(),
+            degree: 0,
+            home_links: 0,
+            ties: Vec::new(),
+            residents: 0,
+            generations: 0,
+            overrides: 0,
+        }
+    }
 }
 row!(
     IdentifierRow,
@@ -431,6 +494,34 @@ pub(crate) struct StoredEvidence {
     pub(crate) count: u64,
     pub(crate) first: i64,
     pub(crate) last: i64,
+}
+
+impl StoredEvidence {
+    /// Adds to evidence, ordered by source, kind, recorded, what was said once more.
+    pub(crate) fn note(
+        evidence: &mut Vec<Self>,
+        (source, kind, recorded): (u16, Option<u16>, bool),
+        confidence: f64,
+        time: i64,
+    ) {
+        let said = (source, kind, recorded);
+        match evidence.binary_search_by_key(&said, |known| (known.source, known.kind, known.recorded)) {
+            Ok(at) => {
+                let known = &mut evidence[at];
+                known.confidence = known.confidence.max(confidence);
+                known.count += 1;
+                known.first = known.first.min(time);
+                known.last = known.last.max(time);
+            }
+            Err(at) => evidence
+                .insert(at, Self { source, kind, recorded, confidence, count: 1, first: time, last: time }),
+        }
+    }
+
+    /// The weight of a link with this evidence.
+    pub(crate) fn weigh(evidence: &[Self]) -> f64 {
+        combine(evidence.iter().map(|said| (SourceId::new(said.source), said.confidence)))
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
@@ -711,6 +802,56 @@ pub(crate) struct RecordRow {
     pub(crate) claims: Vec<StoredClaim>,
     /// The latest value of each attribute with its event time, ordered by attribute.
     pub(crate) attributes: Vec<(u16, StoredAttribute, i64)>,
+}
+impl RecordRow {
+    /// Adds that the record said at once that these belong together; `identifiers` are ascending.
+    pub(crate) fn claim(&mut self, identifiers: Vec<u32>, kind: Option<u16>, confidence: f64, time: i64) {
+        let same = |claim: &&mut StoredClaim| {
+            claim.identifiers == identifiers
+                && claim.kind == kind
+                && claim.confidence == confidence
+                && claim.withdrawn.is_empty()
+        };
+        match self.claims.iter_mut().find(same) {
+            Some(claim) => {
+                claim.count += 1;
+                claim.first = claim.first.min(time);
+                claim.last = claim.last.max(time);
+            }
+            None => {
+                self.claims.push(StoredClaim {
+                    identifiers,
+                    kind,
+                    confidence,
+                    count: 1,
+                    first: time,
+                    last: time,
+                    withdrawn: Vec::new(),
+                });
+                self.claims.sort_by(|x, y| {
+                    (&x.identifiers, x.kind)
+                        .cmp(&(&y.identifiers, y.kind))
+                        .then(x.confidence.total_cmp(&y.confidence))
+                });
+            }
+        }
+    }
+
+    /// Notes the value of an attribute at a time; of two at once the greater stands.
+    pub(crate) fn learn(&mut self, attribute: u16, value: &StoredAttribute, time: i64) {
+        let known = &mut self.attributes;
+        match known.binary_search_by_key(&attribute, |(known, ..)| *known) {
+            Ok(at) => {
+                let (_, old, since) = &known[at];
+                let later =
+                    time > *since || (time == *since && value.to_model().order(&old.to_model()).is_gt());
+                if later {
+                    known[at] = (attribute, value.clone(), time);
+                }
+            }
+            Err(at) => known.insert(at, (attribute, value.clone(), time)),
+        }
+    }
 }
 row!(RecordRow, Records, |key: RecordKey| KeyBytes::new(&[&key.0.get().to_be_bytes(), &key.1]), |r| (
     SourceId::new(r.u16()?),

@@ -13,6 +13,8 @@ pub mod schema;
 pub mod write;
 
 #[cfg(feature = "store")]
+pub mod bulk;
+#[cfg(feature = "store")]
 mod check;
 #[cfg(feature = "store")]
 mod codec;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, mpsc};
 use std::time::{Duration, Instant};
 
+use crate::bulk::{BulkError, BulkLoad, BulkOptions, Staged};
 use crate::codec::{Counters, Hash128, LAYOUT_VERSION, RequestRow, StoredNames, Table, decode_value};
 use crate::model::{Catalogue, Names, Seq};
 use crate::read::{Read as _, ReadError, ReadResult};
@@ -26,6 +27,10 @@ const LAYOUT: &[u8] = b"layout";
 const KEY_PROOF: &[u8] = b"key_proof";
 /// Where a change of the schema stands that is begun and not finished.
 pub(crate) const INTENT: &[u8] = b"intent";
+/// Stands in the store while a bulk load is put into it.
+pub(crate) const LOADING: &[u8] = b"loading";
+/// Where a bulk load works, beside the database.
+const WORKPLACE: &str = "loading";
 
 /// A change of the schema that is begun.
 #[derive(bincode::Encode, bincode::Decode)]
@@ -116,6 +121,15 @@ pub enum OpenError {
         path: String,
         /// Why.
         error: Box<ChangeError>,
+    },
+    /// A bulk load into the store was not finished, or is being made.
+    #[error(
+        "a bulk load into the store in `{path}` is being made, or was stopped; open it for writing, as the same \
+         import does, and what is there of it is taken away"
+    )]
+    Loading {
+        /// The directory.
+        path: String,
     },
     /// The stored schema does not parse.
     #[error("the stored schema does not parse: {0}")]
@@ -305,6 +319,18 @@ impl Store {
         if proof != secret.proof() {
             return Err(OpenError::OtherKey { path: path.join(KEY_FILE).display().to_string() });
         }
+        let view = match meta::<bool>(&view, LOADING)? {
+            None => view,
+            Some(_) if read_only => return Err(OpenError::Loading { path: shown() }),
+            Some(_) => {
+                undo_load(&database).map_err(|error| OpenError::Storage { path: shown(), error })?;
+                Arc::new(database.view()?)
+            }
+        };
+        if !read_only && path.join(WORKPLACE).exists() {
+            fs::remove_dir_all(path.join(WORKPLACE))
+                .map_err(|error| OpenError::Io { path: path.join(WORKPLACE).display().to_string(), error })?;
+        }
         let text: String = meta(&view, SCHEMA)?.ok_or_else(|| missing("schema"))?;
         let schema = Schema::parse(&text, STORED_SCHEMA).map_err(OpenError::Schema)?;
         let stored: StoredNames = meta(&view, NAMES)?.ok_or_else(|| missing("names"))?;
@@ -350,6 +376,11 @@ impl Store {
             }
         }
         Ok(store)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn database(&self) -> &Database {
+        &self.inner.database
     }
 
     /// The directory of the store.
@@ -475,6 +506,47 @@ impl Store {
             overlay.rebuild()?;
             overlay.plan(&before)
         })
+    }
+
+    /// Begins a bulk load, which a store takes that holds no identifiers yet.
+    /// Nothing is in the store before the load is finished, and nothing else may be written meanwhile.
+    pub fn bulk_load(&self, options: BulkOptions) -> Result<BulkLoad, BulkError> {
+        if self.inner.read_only {
+            return Err(WriteError::ReadOnly.into());
+        }
+        let state = self.snapshot().state;
+        let directory = match self.inner.database.is_on_disk() {
+            true => Some(self.inner.path.join(WORKPLACE)),
+            false => None,
+        };
+        BulkLoad::begin(
+            self.clone(),
+            Arc::clone(&state.schema),
+            Arc::clone(&self.inner.secret),
+            (*state.names).clone(),
+            (*state.counters).clone(),
+            directory,
+            options,
+        )
+    }
+
+    /// Puts a bulk load into the store, if nothing was written since `before`;
+    /// returns how many links are held back.
+    pub(crate) fn load(&self, staged: Staged, before: Counters) -> Result<u64, BulkError> {
+        let database = self.inner.database.clone();
+        self.work(move |overlay| {
+            if overlay.counters != before {
+                return Ok(Err(BulkError::Changed));
+            }
+            match overlay.load(&database, staged) {
+                Ok(()) => Ok(Ok(overlay.counters.held_back)),
+                Err(error) => {
+                    // Where even that fails, the mark stands and the store is mended when it is opened.
+                    undo_load(&database).map_err(ReadError::Storage)?;
+                    Err(error)
+                }
+            }
+        })?
     }
 
     /// Has the writing thread do something, and waits until it is on disk.
@@ -644,6 +716,19 @@ fn found(database: &Database, schema: &Schema, secret: &Secret) -> Result<(), St
     batch.put_meta(KEY_PROOF, &secret.proof())?;
     // The layout comes with the rest in one batch: a store without it was never finished.
     batch.put_meta(LAYOUT, &LAYOUT_VERSION)?;
+    database.write(batch)
+}
+
+/// Takes away what a bulk load has put into a store that was empty before it.
+pub(crate) fn undo_load(database: &Database) -> Result<(), String> {
+    // What was kept of the store's own schema, and its writes, were there before.
+    let is_its = |table: &&Table| !matches!(table, Table::Meta | Table::Writes | Table::Requests);
+    for table in Table::ALL.iter().filter(is_its) {
+        let after_meta: &[u8] = if *table == Table::Past { &[Table::Meta as u8 + 1] } else { &[] };
+        database.clear(*table, after_meta)?;
+    }
+    let mut batch = database.batch();
+    batch.delete_meta(LOADING)?;
     database.write(batch)
 }
 

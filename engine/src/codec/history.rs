@@ -20,6 +20,7 @@ pub(crate) enum StoredCause {
     Schema { author: String, reason: String },
     Rebuild,
     BackgroundCut,
+    BulkLoad,
 }
 
 #[derive(Clone, PartialEq, Debug, Encode, Decode)]
@@ -133,6 +134,7 @@ fn cause(stored: &StoredCause) -> Cause {
         }
         StoredCause::Rebuild => Cause::Rebuild,
         StoredCause::BackgroundCut => Cause::BackgroundCut,
+        StoredCause::BulkLoad => Cause::BulkLoad,
     }
 }
 

@@ -62,6 +62,8 @@ pub enum Cause {
     Rebuild,
     /// A raw component that was too large to be cut within a write was cut after it.
     BackgroundCut,
+    /// The store was loaded in bulk.
+    BulkLoad,
 }
 
 /// What of a source's evidence was withdrawn.

@@ -5,6 +5,7 @@
 //! work done on them is counted ([`Work`]).
 
 mod memory;
+mod sorted;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,6 +21,8 @@ use self_cell::self_cell;
 use crate::codec::{BadValue, Horizon, KeyBytes, Row, Table, encode_value};
 use crate::read::{ReadError, ReadResult};
 use crate::snapshot::SCHEMA;
+
+pub(crate) use sorted::{RowWriter, SortedRows, Staging, sorted_rows};
 
 /// Settings of the storage that a user may want to change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -236,6 +239,11 @@ impl Database {
             Tables::Memory(_) => Changes::Memory(Vec::new()),
         };
         Batch { changes, rows: 0, value: Vec::new() }
+    }
+
+    /// Whether it has a directory.
+    pub(crate) fn is_on_disk(&self) -> bool {
+        matches!(self.tables, Tables::Rocks(_))
     }
 
     /// What was read and written so far.

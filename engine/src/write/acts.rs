@@ -9,9 +9,7 @@ use crate::codec::{
     DictionaryRow, EventRow, Hash128, IdentifierRow, KeyBytes, KeyRingRow, LinkRow, RecordRow, StoredCause,
     StoredClaim, StoredEvidence, StoredOverride, StoredRetracted,
 };
-use crate::model::{
-    Event, HeldBackBy, Identifier, IdentifierId, MAX_NAME_BYTES, OverrideKind, SourceId, combine,
-};
+use crate::model::{Event, HeldBackBy, Identifier, IdentifierId, MAX_NAME_BYTES, OverrideKind, SourceId};
 use crate::read::ReadResult;
 use crate::resolve::Counts;
 use crate::rules::ordered;
@@ -610,7 +608,7 @@ impl Overlay {
             }
             return Ok(());
         }
-        link.weight = combine(link.evidence.iter().map(|said| (SourceId::new(said.source), said.confidence)));
+        link.weight = StoredEvidence::weigh(&link.evidence);
         link.last = link.evidence.iter().map(|said| said.last).max().unwrap_or(link.last);
         let (weight, last) = (link.weight, link.last);
         let missing = || corrupt::<LinkRow>(format!("the link {}-{} stands one way only", a.get(), b.get()));

@@ -19,6 +19,8 @@ mod households;
 #[cfg(feature = "store")]
 mod links;
 #[cfg(feature = "store")]
+mod load;
+#[cfg(feature = "store")]
 mod observe;
 #[cfg(feature = "store")]
 mod overlay;
@@ -38,8 +40,16 @@ pub use api::{
     SchemaPlan, WriteError,
 };
 #[cfg(feature = "store")]
+pub(crate) use observe::Numbered;
+#[cfg(feature = "store")]
 pub(crate) use overlay::{Lens, Overlay};
+#[cfg(feature = "store")]
+pub(crate) use persons::CHUNK_MEMBERS;
+#[cfg(feature = "store")]
+pub(crate) use prepare::Prepared;
 #[cfg(feature = "store")]
 pub use writer::Done;
 #[cfg(feature = "store")]
-pub(crate) use writer::{Publish, Reply, Writer, stored_names};
+pub(crate) use writer::{
+    Checked, Publish, Reply, Writer, check_unhashed, replayed, request_row, stored_names,
+};

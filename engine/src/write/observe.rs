@@ -6,21 +6,68 @@ use super::links::LinkChange;
 use super::overlay::{Overlay, corrupt};
 use super::prepare::{Prepared, PreparedIdentifier};
 use super::{RejectReason, Rejection};
+use crate::bulk::Logged;
 use crate::codec::{
-    DictionaryRow, IdentifierRow, KeyRingRow, LinkKey, LinkRow, OwnerRow, RecordRow, StoredAttribute,
-    StoredCause, StoredClaim, StoredEvidence, StoredSeen,
+    DictionaryRow, Hash128, IdentifierRow, KeyRingRow, LinkKey, LinkRow, OwnerRow, RecordRow,
+    StoredAttribute, StoredCause, StoredEvidence, StoredSeen,
 };
-use crate::model::{CatalogueFull, IdentifierId, KindId, MAX_IDENTIFIERS, NamespaceId, SourceId, combine};
+use crate::model::{Catalogue, CatalogueFull, IdentifierId, KindId, MAX_IDENTIFIERS, NamespaceId, SourceId};
 use crate::read::ReadResult;
 use crate::rules::{Rules, ordered};
 
 /// The numbers of an observation's names.
-struct Numbered {
+pub(crate) struct Numbered {
+    pub(crate) source: SourceId,
+    pub(crate) kind: Option<KindId>,
+    pub(crate) namespaces: Vec<NamespaceId>,
+    pub(crate) denied: Vec<NamespaceId>,
+    pub(crate) attributes: Vec<u16>,
+}
+
+impl Numbered {
+    /// Numbers the names of an observation; says whether any of them is new.
+    pub(crate) fn of(observation: &Prepared, names: &mut Catalogue) -> Result<(Self, bool), CatalogueFull> {
+        let lengths = |names: &Catalogue| {
+            (names.namespaces.len(), names.sources.len(), names.kinds.len(), names.attributes.len())
+        };
+        let before = lengths(names);
+        let numbered = Self {
+            source: names.add_source(&observation.source)?,
+            kind: observation.kind.as_deref().map(|kind| names.add_kind(kind)).transpose()?,
+            namespaces: observation
+                .identifiers
+                .iter()
+                .map(|identifier| names.add_namespace(&identifier.namespace))
+                .collect::<Result<_, _>>()?,
+            denied: observation
+                .denied
+                .iter()
+                .map(|name| names.add_namespace(name))
+                .collect::<Result<_, _>>()?,
+            attributes: observation
+                .attributes
+                .iter()
+                .map(|(name, _)| names.add_attribute(name).map(|id| id.get()))
+                .collect::<Result<_, _>>()?,
+        };
+        Ok((numbered, before != lengths(names)))
+    }
+}
+
+/// What an observation says of the identifiers that it names.
+struct Said<'o> {
     source: SourceId,
     kind: Option<KindId>,
-    namespaces: Vec<NamespaceId>,
-    denied: Vec<NamespaceId>,
-    attributes: Vec<u16>,
+    time: i64,
+    confidence: f64,
+    record: Option<SaidRecord<'o>>,
+}
+
+/// The record that says it.
+struct SaidRecord<'o> {
+    record_id: Option<&'o str>,
+    hash: Hash128,
+    attributes: Vec<(u16, &'o StoredAttribute)>,
 }
 
 impl Overlay {
@@ -31,31 +78,97 @@ impl Overlay {
             Err(full) => return Ok(Err(full)),
         };
         self.counters.seq += 1;
-        self.counters.observations += 1;
-        bump(&mut self.counters.by_source, usize::from(numbered.source.get()));
+        self.counters.count_observation(numbered.source);
         for namespace in &numbered.denied {
-            self.count_denied(numbered.source, *namespace);
+            self.counters.count_denied(numbered.source, *namespace);
         }
 
         let mut fresh = Vec::new();
         let mut ids: Vec<(IdentifierId, NamespaceId)> = Vec::with_capacity(observation.identifiers.len());
         for (identifier, namespace) in observation.identifiers.iter().zip(&numbered.namespaces) {
-            let id = self.identify_or_create(identifier, *namespace, &mut fresh)?;
-            self.see(id, numbered.source, observation.record.is_some(), observation.time)?;
-            ids.push((id, *namespace));
+            ids.push((self.identify_or_create(identifier, *namespace, &mut fresh)?, *namespace));
+        }
+        let record = observation.record.as_ref().map(|(record_id, hash)| SaidRecord {
+            record_id: record_id.as_deref(),
+            hash: *hash,
+            attributes: observation
+                .attributes
+                .iter()
+                .zip(&numbered.attributes)
+                .map(|((_, value), attribute)| (*attribute, value))
+                .collect(),
+        });
+        let said = Said {
+            source: numbered.source,
+            kind: numbered.kind,
+            time: observation.time,
+            confidence: observation.confidence,
+            record,
+        };
+        self.hear(&said, &ids, &fresh).map(Ok)
+    }
+
+    /// Applies an observation of a bulk load as the write with the number
+    /// `seq`. Names and identifiers were numbered and counted before; an
+    /// identifier that has no row yet is made now, with the value that `value` gives.
+    pub(crate) fn replay(
+        &mut self,
+        seq: u64,
+        seen: &Logged,
+        mut name: impl FnMut(IdentifierId) -> ReadResult<(NamespaceId, String)>,
+    ) -> ReadResult<()> {
+        self.counters.seq = seq;
+        let mut fresh = Vec::new();
+        let mut ids = Vec::with_capacity(seen.identifiers.len());
+        for id in &seen.identifiers {
+            let known = self.identifiers.get(&self.view, *id)?.map(|row| NamespaceId::new(row.namespace));
+            let namespace = match known {
+                Some(namespace) => namespace,
+                None => {
+                    let (namespace, value) = name(*id)?;
+                    self.create(*id, namespace, value, &mut fresh);
+                    namespace
+                }
+            };
+            ids.push((*id, namespace));
+        }
+        let record = seen.record.as_ref().map(|record| SaidRecord {
+            record_id: record.record_id.as_deref(),
+            hash: record.hash,
+            attributes: record.attributes.iter().map(|(attribute, value)| (*attribute, value)).collect(),
+        });
+        let said = Said {
+            source: seen.source,
+            kind: seen.kind,
+            time: seen.time,
+            confidence: seen.confidence,
+            record,
+        };
+        self.hear(&said, &ids, &fresh).map(drop)
+    }
+
+    /// Applies what was said of identifiers, of which `fresh` are new; returns the links it speaks of.
+    fn hear(
+        &mut self,
+        said: &Said<'_>,
+        ids: &[(IdentifierId, NamespaceId)],
+        fresh: &[IdentifierId],
+    ) -> ReadResult<Vec<LinkKey>> {
+        for (id, _) in ids {
+            let seen = &mut self.identifier(*id)?.seen;
+            StoredSeen::note(seen, said.source.get(), said.record.is_some(), said.time);
         }
         self.cause = StoredCause::Observation {
-            source: numbered.source.get(),
-            kind: numbered.kind.map(KindId::get),
+            source: said.source.get(),
+            kind: said.kind.map(KindId::get),
             identifiers: ids.iter().map(|(id, _)| id.get()).collect(),
         };
-        let changes = self.link_all(observation, &numbered, &ids)?;
-        if let Some((record_id, hash)) = &observation.record {
-            self.record(observation, &numbered, &ids, record_id.clone(), *hash)?;
+        let changes = self.link_all(said, ids)?;
+        if let Some(record) = &said.record {
+            self.record(said, record, ids)?;
         }
-
-        self.settle_links(&fresh, &changes)?;
-        Ok(Ok(changes.iter().map(|change| (change.a, change.of_b, change.b)).collect()))
+        self.settle_links(fresh, &changes)?;
+        Ok(changes.iter().map(|change| (change.a, change.of_b, change.b)).collect())
     }
 
     /// How many of these links are held back by a limit.
@@ -70,11 +183,15 @@ impl Overlay {
     /// Gives every name its number, or says that there is no room.
     fn number(&mut self, observation: &Prepared) -> Result<Numbered, Rejection> {
         let known = self.names.namespaces.len();
-        let numbered = self.try_number(observation).map_err(|full| Rejection {
+        let numbered = Numbered::of(observation, &mut self.names).map_err(|full| Rejection {
             index: observation.index,
             field: String::new(),
             reason: RejectReason::Full,
             message: full.to_string(),
+        });
+        let numbered = numbered.map(|(numbered, new)| {
+            self.names_changed |= new;
+            numbered
         });
         if self.names.namespaces.len() > known {
             self.rules = std::sync::Arc::new(Rules::new(&self.schema, &self.names));
@@ -94,42 +211,6 @@ impl Overlay {
         numbered
     }
 
-    fn try_number(&mut self, observation: &Prepared) -> Result<Numbered, CatalogueFull> {
-        let names = &mut self.names;
-        let before = (names.namespaces.len(), names.sources.len(), names.kinds.len(), names.attributes.len());
-        let numbered = Numbered {
-            source: names.add_source(&observation.source)?,
-            kind: observation.kind.as_deref().map(|kind| names.add_kind(kind)).transpose()?,
-            namespaces: observation
-                .identifiers
-                .iter()
-                .map(|identifier| names.add_namespace(&identifier.namespace))
-                .collect::<Result<_, _>>()?,
-            denied: observation
-                .denied
-                .iter()
-                .map(|name| names.add_namespace(name))
-                .collect::<Result<_, _>>()?,
-            attributes: observation
-                .attributes
-                .iter()
-                .map(|(name, _)| names.add_attribute(name).map(|id| id.get()))
-                .collect::<Result<_, _>>()?,
-        };
-        let after = (names.namespaces.len(), names.sources.len(), names.kinds.len(), names.attributes.len());
-        self.names_changed |= before != after;
-        Ok(numbered)
-    }
-
-    fn count_denied(&mut self, source: SourceId, namespace: NamespaceId) {
-        let key = (source.get(), namespace.get());
-        let counts = &mut self.counters.denied;
-        match counts.binary_search_by_key(&key, |(source, namespace, _)| (*source, *namespace)) {
-            Ok(at) => counts[at].2 += 1,
-            Err(at) => counts.insert(at, (key.0, key.1, 1)),
-        }
-    }
-
     fn identify_or_create(
         &mut self,
         identifier: &PreparedIdentifier,
@@ -147,53 +228,32 @@ impl Overlay {
             }
             return Ok(id);
         }
-        let id = IdentifierId::new(self.counters.identifiers);
-        self.counters.identifiers += 1;
-        bump(&mut self.counters.by_namespace, usize::from(namespace.get()));
+        let id = self.counters.count_identifier(namespace);
         self.dictionary.put(key, DictionaryRow { id: id.get() });
-        self.identifiers.put(
-            id,
-            IdentifierRow {
-                namespace: namespace.get(),
-                value: identifier.value.clone(),
-                seen: Vec::new(),
-                degree: 0,
-                home_links: 0,
-                ties: Vec::new(),
-                residents: 0,
-                generations: 0,
-                overrides: 0,
-            },
-        );
+        self.create(id, namespace, identifier.value.clone(), fresh);
+        Ok(id)
+    }
+
+    /// The rows of an identifier that is new.
+    fn create(
+        &mut self,
+        id: IdentifierId,
+        namespace: NamespaceId,
+        value: String,
+        fresh: &mut Vec<IdentifierId>,
+    ) {
+        self.identifiers.put(id, IdentifierRow::new(namespace, value));
         if self.rules.is_person(namespace) {
             fresh.push(id);
         } else {
             self.owners.put(id, OwnerRow::NEW);
         }
-        Ok(id)
-    }
-
-    fn see(&mut self, id: IdentifierId, source: SourceId, recorded: bool, time: i64) -> ReadResult<()> {
-        let seen = &mut self.identifier(id)?.seen;
-        match seen.binary_search_by_key(&(source.get(), recorded), |seen| (seen.source, seen.recorded)) {
-            Ok(at) => {
-                seen[at].count += 1;
-                seen[at].first = seen[at].first.min(time);
-                seen[at].last = seen[at].last.max(time);
-            }
-            Err(at) => {
-                let source = source.get();
-                seen.insert(at, StoredSeen { source, recorded, count: 1, first: time, last: time });
-            }
-        }
-        Ok(())
     }
 
     /// Adds the observation's evidence to the link of every pair.
     fn link_all(
         &mut self,
-        observation: &Prepared,
-        numbered: &Numbered,
+        said: &Said<'_>,
         ids: &[(IdentifierId, NamespaceId)],
     ) -> ReadResult<Vec<LinkChange>> {
         let mut changes = Vec::with_capacity(ids.len() * ids.len().saturating_sub(1) / 2);
@@ -201,7 +261,7 @@ impl Overlay {
             for (other, of_other) in &ids[at + 1..] {
                 let (a, b) = ordered(*one, *other);
                 let (of_a, of_b) = if a == *one { (*of_one, *of_other) } else { (*of_other, *of_one) };
-                changes.push(self.link(observation, numbered, (a, of_a), (b, of_b))?);
+                changes.push(self.link(said, (a, of_a), (b, of_b))?);
             }
         }
         Ok(changes)
@@ -209,12 +269,11 @@ impl Overlay {
 
     fn link(
         &mut self,
-        observation: &Prepared,
-        numbered: &Numbered,
+        said: &Said<'_>,
         (a, of_a): (IdentifierId, NamespaceId),
         (b, of_b): (IdentifierId, NamespaceId),
     ) -> ReadResult<LinkChange> {
-        let time = observation.time;
+        let time = said.time;
         if self.links.get(&self.view, (a, of_b, b))?.is_none() {
             for ((from, of_from), (to, of_to)) in [((a, of_a), (b, of_b)), ((b, of_b), (a, of_a))] {
                 let row = LinkRow { weight: 0.0, last: time, held: None, evidence: Vec::new() };
@@ -230,30 +289,9 @@ impl Overlay {
         let missing = || corrupt::<LinkRow>(format!("the link {}-{} stands one way only", a.get(), b.get()));
         let forward = self.links.get_mut(&self.view, (a, of_b, b))?.ok_or_else(missing)?;
         let before = (!forward.evidence.is_empty()).then_some((forward.weight, forward.last));
-        let said = (numbered.source.get(), numbered.kind.map(KindId::get), observation.record.is_some());
-        let evidence = &mut forward.evidence;
-        match evidence.binary_search_by_key(&said, |known| (known.source, known.kind, known.recorded)) {
-            Ok(at) => {
-                let known = &mut evidence[at];
-                known.confidence = known.confidence.max(observation.confidence);
-                known.count += 1;
-                known.first = known.first.min(time);
-                known.last = known.last.max(time);
-            }
-            Err(at) => evidence.insert(
-                at,
-                StoredEvidence {
-                    source: said.0,
-                    kind: said.1,
-                    recorded: said.2,
-                    confidence: observation.confidence,
-                    count: 1,
-                    first: time,
-                    last: time,
-                },
-            ),
-        }
-        forward.weight = combine(evidence.iter().map(|said| (SourceId::new(said.source), said.confidence)));
+        let by = (said.source.get(), said.kind.map(KindId::get), said.record.is_some());
+        StoredEvidence::note(&mut forward.evidence, by, said.confidence, time);
+        forward.weight = StoredEvidence::weigh(&forward.evidence);
         forward.last = forward.last.max(time);
         let (weight, last) = (forward.weight, forward.last);
         let back = self.links.get(&self.view, (b, of_a, a))?.ok_or_else(missing)?;
@@ -267,74 +305,26 @@ impl Overlay {
     /// Keeps what a record said, and the way back to it.
     fn record(
         &mut self,
-        observation: &Prepared,
-        numbered: &Numbered,
+        said: &Said<'_>,
+        from: &SaidRecord<'_>,
         ids: &[(IdentifierId, NamespaceId)],
-        record_id: Option<String>,
-        hash: crate::codec::Hash128,
     ) -> ReadResult<()> {
-        let key = (numbered.source, hash);
+        let key = (said.source, from.hash);
         if self.records.get(&self.view, key)?.is_none() {
+            let record_id = from.record_id.map(str::to_owned);
             self.records.put(key, RecordRow { record_id, claims: Vec::new(), attributes: Vec::new() });
             self.counters.records += 1;
         }
         let Some(record) = self.records.get_mut(&self.view, key)? else { return Ok(()) };
         let mut identifiers: Vec<u32> = ids.iter().map(|(id, _)| id.get()).collect();
         identifiers.sort_unstable();
-        let (kind, confidence, time) =
-            (numbered.kind.map(KindId::get), observation.confidence, observation.time);
-        let same = |claim: &&mut StoredClaim| {
-            claim.identifiers == identifiers
-                && claim.kind == kind
-                && claim.confidence == confidence
-                && claim.withdrawn.is_empty()
-        };
-        match record.claims.iter_mut().find(same) {
-            Some(claim) => {
-                claim.count += 1;
-                claim.first = claim.first.min(time);
-                claim.last = claim.last.max(time);
-            }
-            None => {
-                record.claims.push(StoredClaim {
-                    identifiers,
-                    kind,
-                    confidence,
-                    count: 1,
-                    first: time,
-                    last: time,
-                    withdrawn: Vec::new(),
-                });
-                record.claims.sort_by(|x, y| {
-                    (&x.identifiers, x.kind)
-                        .cmp(&(&y.identifiers, y.kind))
-                        .then(x.confidence.total_cmp(&y.confidence))
-                });
-            }
-        }
-        for ((_, value), attribute) in observation.attributes.iter().zip(&numbered.attributes) {
-            let known = &mut record.attributes;
-            match known.binary_search_by_key(attribute, |(known, ..)| *known) {
-                Ok(at) if later(&known[at], value, time) => known[at] = (*attribute, value.clone(), time),
-                Ok(_) => {}
-                Err(at) => known.insert(at, (*attribute, value.clone(), time)),
-            }
+        record.claim(identifiers, said.kind.map(KindId::get), said.confidence, said.time);
+        for (attribute, value) in &from.attributes {
+            record.learn(*attribute, value, said.time);
         }
         for (id, _) in ids {
-            self.key_ring.put((*id, numbered.source, hash), KeyRingRow);
+            self.key_ring.put((*id, said.source, from.hash), KeyRingRow);
         }
         Ok(())
     }
-}
-
-/// Whether a value of this time takes the place of a known one; of two at once the greater stands.
-fn later(known: &(u16, StoredAttribute, i64), value: &StoredAttribute, time: i64) -> bool {
-    time > known.2 || (time == known.2 && value.to_model().order(&known.1.to_model()).is_gt())
-}
-
-fn bump(counts: &mut Vec<u64>, at: usize) {
-    if counts.len() <= at {
-        counts.resize(at + 1, 0);
-    }
-    counts[at] += 1;
 }

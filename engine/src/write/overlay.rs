@@ -10,10 +10,10 @@ use super::cuts::Cuts;
 use crate::codec::{
     ComponentRow, Counters, DictionaryRow, DueRow, EventRow, HomeRow, Horizon, HouseholdHead, HouseholdIdRow,
     HouseholdMemberRow, IdentifierRow, KeyBytes, KeyRingRow, LinkKey, LinkRow, Owner, OwnerRow, PersonChunk,
-    PersonEventRow, PersonIdRow, RecordRow, RequestRow, ResidentRow, Row, StoredCause, StoredOverride,
-    WriteRow,
+    PersonEventRow, PersonIdRow, RecordRow, RequestRow, ResidentRow, Row, StoredCause, StoredEvidence,
+    StoredOverride, WriteRow,
 };
-use crate::model::{Catalogue, IdentifierId, NamespaceId, SourceId, Timestamp, combine};
+use crate::model::{Catalogue, IdentifierId, NamespaceId, Timestamp};
 use crate::read::{ReadError, ReadResult};
 use crate::rules::{Rules, ordered};
 use crate::schema::Schema;
@@ -125,6 +125,18 @@ impl<R: Row> Rows<R> {
             self.past.push(PastRow { key: R::key_bytes(key), before: seq, row });
         }
         Ok(())
+    }
+
+    fn look_again(&mut self) {
+        self.slots.retain(|_, slot| slot.changed);
+    }
+
+    fn note_absent(&mut self, seq: u64, horizon: &Horizon) {
+        for key in std::mem::take(&mut self.before).into_keys() {
+            if !R::is_after(key, horizon) {
+                self.past.push(PastRow { key: R::key_bytes(key), before: seq, row: None });
+            }
+        }
     }
 
     /// Lets go of unchanged rows, so that long work fits in memory.
@@ -264,6 +276,8 @@ pub(crate) struct Overlay {
     pub(crate) given: Option<BTreeSet<u64>>,
     /// A change of the schema that was begun is finished, or was refused.
     pub(crate) intent_done: bool,
+    /// A bulk load is complete with the next commit.
+    pub(crate) loaded: bool,
     /// What of the links is left out, where nothing is to be written.
     pub(crate) lens: Option<Lens>,
     /// The counters after the last write that was noted.
@@ -309,7 +323,7 @@ impl Lens {
         evidence.retain(|said| !self.without_sources.contains(&said.source));
         let Some(last) = evidence.iter().map(|said| said.last).max() else { return Ok(None) };
         link.last = last;
-        link.weight = combine(evidence.iter().map(|said| (SourceId::new(said.source), said.confidence)));
+        link.weight = StoredEvidence::weigh(&evidence);
         if id < other {
             link.evidence = evidence;
         }
@@ -367,6 +381,7 @@ impl Overlay {
             cuts: Cuts::default(),
             given: None,
             intent_done: false,
+            loaded: false,
             lens: None,
         }
     }
@@ -383,6 +398,27 @@ impl Overlay {
         let (view, seq, horizon) = (Arc::clone(&self.view), self.counters.seq, before.horizon());
         every_table!(self, rows => rows.end_write(&view, seq, &horizon)?);
         Ok(())
+    }
+
+    /// The store was changed by other means, and looks like `view` now.
+    pub(crate) fn look_again(&mut self, view: Arc<View>) {
+        self.view = view;
+        self.cuts = Cuts::default();
+        every_table!(self, rows => rows.look_again());
+    }
+
+    /// Notes that nothing of what the write `seq` at hand has changed so far was there before it.
+    pub(crate) fn note_absent(&mut self, seq: u64) {
+        let horizon = self.noted.horizon();
+        every_table!(self, rows => rows.note_absent(seq, &horizon));
+    }
+
+    /// A bulk load is made, as the write that the counters stand at.
+    pub(crate) fn end_load(&mut self) {
+        self.counters.time = self.counters.time.max(self.now.micros());
+        self.note_absent(self.counters.seq);
+        self.noted = self.counters.clone();
+        self.writes.put(self.counters.seq, WriteRow { counters: self.counters.clone() });
     }
 
     /// Lets go of unchanged rows, so that long work fits in memory.

@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 use super::overlay::Overlay;
 use super::prepare::{Prepared, prepare};
 use super::{Batch, MAX_BATCH, Receipt, RejectReason, Rejection, WriteError};
-use crate::codec::{RequestRow, StoredNames, StoredRejection};
+use crate::codec::{Hash128, RequestRow, StoredNames, StoredRejection};
 use crate::model::{MAX_NAME_BYTES, Seq, Timestamp};
 use crate::read::ReadError;
 use crate::schema::Schema;
 use crate::secret::{Hashed, Secret};
 use crate::snapshot::State;
 use crate::storage::Database;
+use crate::store::undo_load;
 
 /// How many requests may wait; a caller with one more waits itself.
 const QUEUE: usize = 1_024;
@@ -65,8 +66,17 @@ impl Writer {
     ) -> std::io::Result<Self> {
         let (queue, requests) = mpsc::sync_channel(QUEUE);
         let thread = std::thread::Builder::new().name("kinfold-writer".to_owned()).spawn(move || {
-            Work { database, state, secret, publish, overlay: None, last_cut: None, stuck: false }
-                .run(&requests);
+            Work {
+                database,
+                state,
+                secret,
+                publish,
+                overlay: None,
+                last_cut: None,
+                stuck: false,
+                broken: false,
+            }
+            .run(&requests);
         })?;
         Ok(Self { queue, thread })
     }
@@ -109,17 +119,38 @@ impl Writer {
 }
 
 /// A batch whose observations were checked.
-struct Checked {
+#[derive(Debug)]
+pub(crate) struct Checked {
     /// The request's id, the hash of it, and the hash of what it holds.
-    request: Option<(String, crate::codec::Hash128, crate::codec::Hash128)>,
-    observations: Vec<Prepared>,
-    rejected: Vec<Rejection>,
-    denied: u32,
+    pub(crate) request: Option<(String, Hash128, Hash128)>,
+    pub(crate) observations: Vec<Prepared>,
+    pub(crate) rejected: Vec<Rejection>,
+    pub(crate) denied: u32,
     /// What it was checked against.
     schema: Arc<Schema>,
 }
 
+/// Stands for the content of a request whose id names its content.
+const NAMED_BY_ID: Hash128 = [0; 16];
+
 fn check(batch: Batch, schema: &Arc<Schema>, secret: &Secret) -> Result<Checked, WriteError> {
+    let content = batch
+        .request_id
+        .is_some()
+        .then(|| secret.hash(Hashed::RequestContent, format!("{:?}", batch.observations).as_bytes()));
+    let mut checked = check_unhashed(batch, schema, secret)?;
+    if let (Some((.., known)), Some(content)) = (&mut checked.request, content) {
+        *known = content;
+    }
+    Ok(checked)
+}
+
+/// As [`check`], for a request whose id names its content.
+pub(crate) fn check_unhashed(
+    batch: Batch,
+    schema: &Arc<Schema>,
+    secret: &Secret,
+) -> Result<Checked, WriteError> {
     if batch.observations.len() > MAX_BATCH {
         return Err(WriteError::TooLarge { given: batch.observations.len() });
     }
@@ -129,9 +160,8 @@ fn check(batch: Batch, schema: &Arc<Schema>, secret: &Secret) -> Result<Checked,
             return Err(WriteError::RequestId { given: id.len() });
         }
         Some(id) => {
-            let content = secret.hash(Hashed::RequestContent, format!("{:?}", batch.observations).as_bytes());
             let key = secret.hash(Hashed::RequestId, id.as_bytes());
-            Some((id, key, content))
+            Some((id, key, NAMED_BY_ID))
         }
     };
     let mut checked = Checked {
@@ -162,6 +192,8 @@ struct Work<P> {
     last_cut: Option<LastCut>,
     /// The last cut failed; it is not tried again until the store is opened anew.
     stuck: bool,
+    /// A load that failed could not be taken back: nothing may be written on top of it.
+    broken: bool,
 }
 
 /// How long the last cut of what waited took, and when it was made.
@@ -195,6 +227,10 @@ impl<P: Publish> Work<P> {
         let mut next = Some(first);
         let mut failed = None;
         while let Some(request) = next.take() {
+            if self.broken {
+                let text = "a bulk load could not be undone; open the store again".to_owned();
+                failed = Some(WriteError::Storage(text));
+            }
             let (reply, applied) = match request {
                 Request::Batch { checked, done } => {
                     observations += checked.observations.len();
@@ -217,12 +253,15 @@ impl<P: Publish> Work<P> {
                 next = requests.try_recv().ok();
             }
         }
+        let loaded = self.overlay.as_ref().is_some_and(|overlay| overlay.loaded);
         let committed = match failed {
             Some(error) => Err(error),
             None => self.commit(),
         };
         if committed.is_err() {
             self.overlay = None;
+            // What was loaded in bulk stands in the tables already.
+            self.broken |= loaded && undo_load(&self.database).is_err();
         }
         for reply in replies {
             reply(committed.clone());
@@ -295,7 +334,7 @@ impl<P: Publish> Work<P> {
         if let Some((id, key, content)) = &request
             && let Some(known) = overlay.requests.get(&overlay.view, *key)?
         {
-            if known.content != *content {
+            if known.content != *content && known.content != NAMED_BY_ID {
                 return Ok(Err(WriteError::RequestReused { request_id: id.clone() }));
             }
             return Ok(Ok(replayed(known)));
@@ -318,20 +357,13 @@ impl<P: Publish> Work<P> {
         // Counted at the end: what one observation joined a later one may have put back.
         let held_back = overlay.count_held(&links)?;
         rejected.sort_by_key(|rejection| rejection.index);
+        let seq = Seq::new(overlay.counters.seq);
+        let receipt = Receipt { seq, replayed: false, accepted, denied, rejected, held_back };
         if let Some((_, key, content)) = request {
-            let row = RequestRow {
-                content,
-                seq: overlay.counters.seq,
-                accepted,
-                denied,
-                held_back,
-                rejected: rejected.iter().map(store_rejection).collect(),
-            };
-            overlay.requests.put(key, row);
+            overlay.requests.put(key, request_row(content, &receipt));
         }
         overlay.end_write()?;
-        let seq = Seq::new(overlay.counters.seq);
-        Ok(Ok(Receipt { seq, replayed: false, accepted, denied, rejected, held_back }))
+        Ok(Ok(receipt))
     }
 
     /// Writes what the overlay holds and publishes the new state.
@@ -346,6 +378,9 @@ impl<P: Publish> Work<P> {
         }
         if std::mem::take(&mut overlay.intent_done) {
             batch.delete_meta(crate::store::INTENT).map_err(storage)?;
+        }
+        if std::mem::take(&mut overlay.loaded) {
+            batch.delete_meta(crate::store::LOADING).map_err(storage)?;
         }
         if overlay.names_changed {
             batch.put_meta(crate::snapshot::NAMES, &stored_names(&overlay.names)).map_err(storage)?;
@@ -390,6 +425,18 @@ const REASONS: [RejectReason; 6] = [
     RejectReason::Full,
 ];
 
+/// What is kept of a request.
+pub(crate) fn request_row(content: Hash128, receipt: &Receipt) -> RequestRow {
+    RequestRow {
+        content,
+        seq: receipt.seq.get(),
+        accepted: receipt.accepted,
+        denied: receipt.denied,
+        held_back: receipt.held_back,
+        rejected: receipt.rejected.iter().map(store_rejection).collect(),
+    }
+}
+
 fn store_rejection(rejection: &Rejection) -> StoredRejection {
     StoredRejection {
         index: rejection.index,
@@ -400,7 +447,8 @@ fn store_rejection(rejection: &Rejection) -> StoredRejection {
     }
 }
 
-fn replayed(row: &RequestRow) -> Receipt {
+/// The answer to a request that was applied before.
+pub(crate) fn replayed(row: &RequestRow) -> Receipt {
     Receipt {
         seq: Seq::new(row.seq),
         replayed: true,

@@ -110,6 +110,7 @@ fn because<'a>(read: &'a impl Read, cause: &'a Cause) -> ReadResult<Because<'a>>
         Cause::BackgroundCut => {
             Because { cause: "background cut", by: Value::Null, about: Value::Null, reason: None }
         }
+        Cause::BulkLoad => Because { cause: "bulk load", by: Value::Null, about: Value::Null, reason: None },
     })
 }
 

@@ -182,6 +182,8 @@ fn cause(cause: &v1::Cause, in_words: bool) -> Value {
             "a large component was cut behind its write".into()
         }
         Some(Kind::BackgroundCut(v1::BackgroundCutCause {})) => map([("kind", "background_cut".into())]),
+        Some(Kind::BulkLoad(v1::BulkLoadCause {})) if in_words => "the store was loaded in bulk".into(),
+        Some(Kind::BulkLoad(v1::BulkLoadCause {})) => map([("kind", "bulk_load".into())]),
     }
 }
 

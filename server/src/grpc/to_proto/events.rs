@@ -131,6 +131,7 @@ fn cause(read: &impl Read, cause: &Cause, view: View) -> ReadResult<v1::Cause> {
         }
         Cause::Rebuild => Kind::Rebuild(v1::RebuildCause {}),
         Cause::BackgroundCut => Kind::BackgroundCut(v1::BackgroundCutCause {}),
+        Cause::BulkLoad => Kind::BulkLoad(v1::BulkLoadCause {}),
     };
     Ok(v1::Cause { kind: Some(kind) })
 }
