@@ -21,6 +21,8 @@ struct Population {
     files: [PathBuf; 2],
     clean: State,
     took: Duration,
+    /// How it is imported: `--stream` or `--bulk`.
+    manner: &'static str,
 }
 
 /// Everything that an import comes to. Equal ids of persons are part of the
@@ -51,7 +53,7 @@ fn observations(path: &Path) -> u64 {
 }
 
 impl Population {
-    fn new() -> Self {
+    fn new(manner: &'static str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let cli = Cli::within(folder.path());
         cli.run(["generate", "--persons", "3000", "--seed", "7", "--out", "demo"]).ok();
@@ -60,12 +62,12 @@ impl Population {
         let mapping = demo.join("mapping.toml");
         let store = CliStore::init(&cli, "clean", &demo.join("schema.toml"));
         let begin = Instant::now();
-        store.import(&mapping, None, &[&files[0], &files[1]]);
+        store.import_with(&[manner], &mapping, None, &[&files[0], &files[1]]);
         let took = begin.elapsed();
         store.check();
         let clean = state(store.path());
         assert!(clean.stats.observations > 10_000, "{:?}", clean.stats);
-        Self { folder, cli, mapping, files, clean, took }
+        Self { folder, cli, mapping, files, clean, took, manner }
     }
 
     fn init(&self, name: &str) -> CliStore {
@@ -73,13 +75,14 @@ impl Population {
     }
 
     fn import(&self, store: &CliStore) {
-        store.import(&self.mapping, None, &[&self.files[0], &self.files[1]]);
+        store.import_with(&[self.manner], &self.mapping, None, &[&self.files[0], &self.files[1]]);
     }
 
     /// Starts the import and kills it after `delay`, unless it ends before.
     fn import_killed_after(&self, store: &CliStore, delay: Duration) {
         let mut child = self.cli.start([
             "import",
+            self.manner,
             "--store",
             arg(store.path()),
             "--mapping",
@@ -104,7 +107,7 @@ impl Population {
 
 #[test]
 fn an_import_killed_in_the_middle_and_run_again_is_a_clean_one() {
-    let population = Population::new();
+    let population = Population::new("--stream");
     let all = population.clean.stats.observations;
     for (name, part) in [("early", 0.25), ("half", 0.5), ("late", 0.75)] {
         let mut delay = population.took.mul_f64(part);
@@ -134,7 +137,7 @@ fn an_import_killed_in_the_middle_and_run_again_is_a_clean_one() {
 
 #[test]
 fn an_import_killed_again_and_again_gets_there() {
-    let population = Population::new();
+    let population = Population::new("--stream");
     let all = population.clean.stats.observations;
     let store = population.init("store");
     let mut steps = vec![0];
@@ -163,11 +166,47 @@ fn an_import_killed_again_and_again_gets_there() {
     population.same_as_clean(&store);
 }
 
+/// At no moment there is a part of a bulk load in the store.
+#[test]
+fn a_bulk_load_killed_anywhere_and_run_again_is_a_clean_one() {
+    const KILLS: u32 = 12;
+    let population = Population::new("--bulk");
+    let all = population.clean.stats.observations;
+    let mut empty = 0;
+    for at in 1..=KILLS {
+        let store = population.init(&format!("store{at}"));
+        population.import_killed_after(&store, population.took.mul_f64(f64::from(at) / f64::from(KILLS)));
+        // A part of it may be there, but then it says so, and takes it away when it is opened for writing.
+        Store::open(store.path(), OpenOptions::default()).expect("it opens").close().expect("closes");
+        match observations(store.path()) {
+            0 => {
+                empty += 1;
+                store.check();
+                population.import(&store);
+            }
+            there => assert_eq!(there, all),
+        }
+        population.same_as_clean(&store);
+    }
+    assert!(empty > 0, "no kill came before the end");
+}
+
+/// A bulk load gives what writing one after another gives.
+#[test]
+fn a_population_is_loaded_in_bulk_as_it_is_streamed() {
+    let (bulk, stream) = (Population::new("--bulk").clean, Population::new("--stream").clean);
+    assert_eq!(bulk.ids, stream.ids);
+    assert!(bulk.answer == stream.answer, "other persons or households");
+    // The load itself is one more write.
+    assert_eq!(bulk.stats.seq, stream.stats.seq.next());
+    assert_eq!(Stats { seq: stream.stats.seq, ..bulk.stats }, stream.stats);
+}
+
 /// The lock of a process that was killed is gone with it, and a read beside the
 /// store in between has not changed it.
 #[test]
 fn a_killed_import_leaves_no_lock() {
-    let population = Population::new();
+    let population = Population::new("--stream");
     let store = population.init("store");
     population.import_killed_after(&store, population.took.mul_f64(0.6));
     let first = state(store.path());
@@ -200,7 +239,7 @@ fn other_schema(population: &Population) -> PathBuf {
 
 #[test]
 fn a_schema_change_killed_in_the_middle_is_finished_by_the_next_open() {
-    let population = Population::new();
+    let population = Population::new("--stream");
     let schema = other_schema(&population);
     let apply = |store: &CliStore| {
         let words = ["schema", "apply", "--store", arg(store.path()), "--schema", arg(&schema)];

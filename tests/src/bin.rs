@@ -169,7 +169,19 @@ impl CliStore {
 
     /// Imports files with a mapping, by the input of that name if one is given; gives what it said.
     pub fn import(&self, mapping: &Path, input: Option<&str>, files: &[&Path]) -> String {
+        self.import_with(&[], mapping, input, files)
+    }
+
+    /// As [`CliStore::import`], with these flags.
+    pub fn import_with(
+        &self,
+        flags: &[&str],
+        mapping: &Path,
+        input: Option<&str>,
+        files: &[&Path],
+    ) -> String {
         let mut args = vec!["import", "--store", &self.path, "--mapping", arg(mapping)];
+        args.extend(flags);
         if let Some(input) = input {
             args.extend(["--input", input]);
         }

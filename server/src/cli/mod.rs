@@ -29,10 +29,13 @@ mod watch;
 use std::process::ExitCode;
 
 use clap::Parser;
+use kinfold_engine::bulk::BulkOptions;
+use kinfold_engine::read::Read as _;
 use kinfold_engine::{OpenOptions, Store};
 
 use args::{Cli, Command};
 use failure::Failure;
+use import::{BulkSink, StoreSink};
 
 /// Runs `kinfold` with the arguments of this process.
 ///
@@ -87,12 +90,25 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
     }
 }
 
+/// From how many bytes on a store that holds nothing is loaded in bulk: less is quick anyhow.
+const BULK_BYTES: u64 = 1 << 20;
+
 fn import(args: &import::ImportArgs) -> Result<ExitCode, Failure> {
     let mut opened = None;
-    let outcome = import::run_import(args, |directory| {
-        target::look_at(directory)?;
-        let store = Store::open(directory, OpenOptions::default()).map_err(Failure::from)?;
-        Ok(opened.insert(store).clone())
+    let outcome = import::run_import(args, |args, bytes| {
+        target::look_at(&args.store)?;
+        let store = Store::open(&args.store, OpenOptions::default()).map_err(Failure::from)?;
+        let store = opened.insert(store).clone();
+        let is_empty = store.snapshot().identifier_count(None)? == 0;
+        let is_much = bytes.is_some_and(|bytes| bytes > BULK_BYTES);
+        if !args.bulk && (args.stream || !is_empty || !is_much) {
+            return Ok(StoreSink::Stream(store));
+        }
+        let mut options = BulkOptions::default();
+        if let Some(memory) = args.memory {
+            options.memory_bytes = memory as usize * (1 << 20);
+        }
+        Ok(StoreSink::Bulk(BulkSink::begin(&store, options)?))
     });
     // What was written goes from the log to sorted files, so that the next to open the store need not do it.
     let closed = opened.map_or(Ok(()), |store| store.close());

@@ -216,7 +216,7 @@ pub(super) fn plain() -> impl Strategy<Value = Seen> {
     })
 }
 
-fn saw() -> impl Strategy<Value = Saw> {
+pub(super) fn saw() -> impl Strategy<Value = Saw> {
     let rarely = |most: u8| prop_oneof![2 => Just(None), 1 => (0..most).prop_map(Some)];
     (plain(), option::weighted(0.4, records()), rarely(2), option::weighted(0.2, 0..3i64))
         .prop_map(|(seen, record, kind, attribute)| Saw { seen: Seen { record, ..seen }, kind, attribute })

@@ -61,27 +61,36 @@ fn write_files(folder: &Path, records: &[Seen], links: &[Seen]) {
 
 #[test]
 fn what_is_imported_is_what_was_observed() {
-    hold(25, (cases::rules(), vec(cases::plain(), 1..60), any::<bool>()), |(rules, seen, twice)| {
-        let (links, records): (Vec<Seen>, Vec<Seen>) = seen.into_iter().partition(|seen| seen.ids.len() == 2);
-        let folder = tempfile::tempdir().expect("a folder");
-        let at = |name: &str| folder.path().join(name);
-        std::fs::write(at("schema.toml"), cases::schema(&rules, None).text()).expect("writable");
-        write_files(folder.path(), &records, &links);
-        let store = CliStore::init(&Cli::within(folder.path()), "store", &at("schema.toml"));
-        for _ in 0..=usize::from(twice) {
-            store.import(&at("mapping.toml"), None, &[&at("records.csv"), &at("links.csv")]);
-        }
-        prop_assert!(store.cli.run(["rebuild", "--store", arg(store.path())]).status == Some(0));
+    hold(
+        25,
+        (cases::rules(), vec(cases::plain(), 1..60), any::<bool>(), any::<bool>()),
+        |(rules, seen, twice, bulk)| {
+            let (links, records): (Vec<Seen>, Vec<Seen>) =
+                seen.into_iter().partition(|seen| seen.ids.len() == 2);
+            let folder = tempfile::tempdir().expect("a folder");
+            let at = |name: &str| folder.path().join(name);
+            std::fs::write(at("schema.toml"), cases::schema(&rules, None).text()).expect("writable");
+            write_files(folder.path(), &records, &links);
+            let store = CliStore::init(&Cli::within(folder.path()), "store", &at("schema.toml"));
+            for again in [false, true] {
+                let files = [at("records.csv"), at("links.csv")];
+                let manner = if bulk && !again { "--bulk" } else { "--stream" };
+                if !again || twice {
+                    store.import_with(&[manner], &at("mapping.toml"), None, &[&files[0], &files[1]]);
+                }
+            }
+            prop_assert!(store.cli.run(["rebuild", "--store", arg(store.path())]).status == Some(0));
 
-        let steps: Vec<Step> =
-            records.iter().chain(&links).map(|seen| Step::Observe(vec![Saw::plain(seen)])).collect();
-        let observed = run(world(rules), &steps, Manner { every: usize::MAX, ..MANNER })?;
-        let options = OpenOptions { read_only: true, ..OpenOptions::default() };
-        let imported = Store::open(store.path(), options).expect("it opens").snapshot();
-        prop_assert_eq!(observed::answer(&imported).expect("readable"), observed.world.resolve());
-        prop_assert_eq!(runs::ids(observed::picture(&imported).expect("readable")), observed.ids());
-        let report = check(&imported).expect("readable");
-        prop_assert!(report.is_clean(), "{report}");
-        Ok(())
-    });
+            let steps: Vec<Step> =
+                records.iter().chain(&links).map(|seen| Step::Observe(vec![Saw::plain(seen)])).collect();
+            let observed = run(world(rules), &steps, Manner { every: usize::MAX, ..MANNER })?;
+            let options = OpenOptions { read_only: true, ..OpenOptions::default() };
+            let imported = Store::open(store.path(), options).expect("it opens").snapshot();
+            prop_assert_eq!(observed::answer(&imported).expect("readable"), observed.world.resolve());
+            prop_assert_eq!(runs::ids(observed::picture(&imported).expect("readable")), observed.ids());
+            let report = check(&imported).expect("readable");
+            prop_assert!(report.is_clean(), "{report}");
+            Ok(())
+        },
+    );
 }

@@ -4,6 +4,7 @@
 //!
 //! A failure prints the least case that shows it, and the seed to run it again with.
 
+mod bulk;
 mod cases;
 mod import;
 mod runs;

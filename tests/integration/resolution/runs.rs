@@ -65,6 +65,11 @@ pub(super) fn named(id: &Id) -> Identifier {
 /// Runs the steps, and compares on the way.
 pub(super) fn run(world: World, steps: &[Step], manner: Manner) -> Checked<Run> {
     let store = Store::in_memory(schema(&world.rules, manner.inline_limit)).expect("there is memory");
+    run_on(store, world, steps, manner)
+}
+
+/// Runs the steps on a store that holds what the oracle's world does.
+pub(super) fn run_on(store: Store, world: World, steps: &[Step], manner: Manner) -> Checked<Run> {
     let mut run = Run {
         store,
         world,
@@ -364,7 +369,9 @@ fn same(one: &Picture, other: &Picture) -> Checked {
 
 /// Every id with what it stands for: persons with their identifiers, and
 /// households with their persons and places.
-type Ids = (BTreeMap<PersonId, BTreeSet<Id>>, BTreeMap<HouseholdId, (BTreeSet<PersonId>, BTreeSet<Id>)>);
+/// Persons and households by their ids.
+pub(super) type Ids =
+    (BTreeMap<PersonId, BTreeSet<Id>>, BTreeMap<HouseholdId, (BTreeSet<PersonId>, BTreeSet<Id>)>);
 
 /// The ids of a picture.
 pub(super) fn ids(picture: Picture) -> Ids {

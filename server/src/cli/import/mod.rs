@@ -3,7 +3,8 @@
 //! A mapping file says what the columns mean ([`Mapping`]). Rows are read in
 //! bounded memory, cut into chunks of 1,000, and each chunk is written as one
 //! atomic batch named after its content: a second import of the same file
-//! changes nothing, and one that was killed midway goes on where it was.
+//! changes nothing, and one that was killed midway goes on where it was. A store
+//! that holds nothing yet can be loaded in bulk, where all batches are one.
 
 mod cells;
 mod chunk;
@@ -39,6 +40,7 @@ pub use rejects::RejectsError;
 pub use rows::{Content, Fault, FaultKind, Row};
 pub use run::RunError;
 pub use sink::{Done, Sink, SinkError};
+pub use store_sink::{BulkSink, StoreSink};
 pub use summary::{ImportSummary, Reasons};
 
 use progress::Progress;
@@ -52,7 +54,8 @@ Example:
   zcat events.jsonl.gz | kinfold import --store ./store --mapping mapping.toml --input events -
 
 The same file imported again changes nothing; an import that was stopped goes
-on when the same command is run again. Rows that cannot be used are listed with
+on when the same command is run again. A store that holds nothing yet is loaded
+in bulk: then everything is in it at the end, or nothing. Rows that cannot be used are listed with
 the reason in a rejects file, and the rest goes in. The exit status is 0 unless
 something failed or every row was rejected.
 
@@ -73,6 +76,16 @@ pub struct ImportArgs {
     /// Where rejected rows are listed [default: INPUT.rejects.csv in the working directory]
     #[arg(long, value_name = "FILE")]
     pub rejects: Option<PathBuf>,
+    /// Load into a store that holds nothing yet, all at once; chosen for itself where that is so and the files have
+    /// more than 1 MiB
+    #[arg(long, conflicts_with = "stream")]
+    pub bulk: bool,
+    /// Write batch after batch, even into a store that holds nothing yet
+    #[arg(long)]
+    pub stream: bool,
+    /// Memory for a bulk load, in MiB; what is beyond it is kept in files beside the store [default: 2048]
+    #[arg(long, value_name = "MIB")]
+    pub memory: Option<u32>,
     /// The files to import, in this order; `-` is standard input
     #[arg(value_name = "INPUT", required = true)]
     pub inputs: Vec<PathBuf>,
@@ -86,12 +99,12 @@ pub struct UsageError(pub String);
 /// Runs `kinfold import` and prints its summary on standard output.
 ///
 /// The mapping and the head of every file are checked first; only then
-/// `open_sink` is called with the store's directory. The error is a
+/// `open_sink` is called, with the number of bytes to be read if that is known. The error is a
 /// [`UsageError`] when the command line is at fault. The caller sets the exit
 /// status by it and by [`ImportSummary::all_rejected`].
 pub fn run_import<S: Sink>(
     args: &ImportArgs,
-    open_sink: impl FnOnce(&Path) -> anyhow::Result<S>,
+    open_sink: impl FnOnce(&ImportArgs, Option<u64>) -> anyhow::Result<S>,
 ) -> anyhow::Result<ImportSummary> {
     let file = args.mapping.display().to_string();
     let text =
@@ -113,7 +126,8 @@ pub fn run_import<S: Sink>(
     }
 
     let sizes: Option<Vec<u64>> = plan.iter().map(|step| step.bytes).collect();
-    let progress = Progress::new(sizes.map(|sizes| sizes.iter().sum()));
+    let bytes: Option<u64> = sizes.map(|sizes| sizes.iter().sum());
+    let progress = Progress::new(bytes);
     // Standard input can be read once, so what is checked now is read on later; files are opened again.
     let mut standard_input = None;
     for step in &plan {
@@ -124,18 +138,31 @@ pub fn run_import<S: Sink>(
         }
     }
 
-    let mut sink = open_sink(&args.store)?;
+    let mut sink = open_sink(args, bytes)?;
     let begin = Instant::now();
     let mut summary = ImportSummary::default();
-    let outcome = import_all(args, &plan, standard_input, &mut sink, &progress, &mut summary);
+    let imported = import_all(args, &plan, standard_input, &mut sink, &progress, &mut summary);
+    let outcome = imported.map_err(anyhow::Error::from).and_then(|()| {
+        progress.resolving(sink.is_at_once());
+        if let Some(receipt) = sink.finish()? {
+            summary.held_back = receipt.held_back;
+            summary.one_by_one = Some(receipt.one_by_one);
+        }
+        Ok(())
+    });
     summary.elapsed = begin.elapsed();
     progress.clear();
     if let Err(error) = outcome {
         let taken = crate::cli::output::grouped(summary.written + summary.unchanged);
-        let note = format!(
-            "the import stopped; {taken} rows are in the store, and the same command goes on from there"
-        );
-        return Err(anyhow::Error::from(error).context(note));
+        let note = match sink.is_at_once() {
+            true => {
+                "the import stopped; nothing is in the store, and the same command begins anew".to_owned()
+            }
+            false => format!(
+                "the import stopped; {taken} rows are in the store, and the same command goes on from there"
+            ),
+        };
+        return Err(error.context(note));
     }
     write!(io::stdout().lock(), "{summary}").context("cannot write the summary to standard output")?;
     Ok(summary)

@@ -75,7 +75,7 @@ fn with_rejects(arguments: &str, rejects: &str) -> Outcome {
         .replace('@', &path);
     let args = Command::try_parse_from(line.split(' ')).expect("arguments").args;
     let mut opened = false;
-    let outcome = run_import(&args, |_| {
+    let outcome = run_import(&args, |_, _| {
         opened = true;
         Ok(Open)
     });

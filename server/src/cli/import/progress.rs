@@ -51,6 +51,13 @@ impl Progress {
         }
     }
 
+    /// Shows that everything is read and is being resolved, if that comes after it.
+    pub(super) fn resolving(&self, at_once: bool) {
+        if let Some(bar) = self.bar.as_ref().filter(|_| at_once) {
+            bar.set_message("all read; resolving and writing");
+        }
+    }
+
     /// Takes the bar off the screen.
     pub(super) fn clear(&self) {
         if let Some(bar) = &self.bar {

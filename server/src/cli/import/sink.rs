@@ -1,5 +1,8 @@
 //! Where observations go.
 
+use std::sync::Arc;
+
+use kinfold_engine::bulk::{BulkError, BulkReceipt};
 use kinfold_engine::read::ReadError;
 use kinfold_engine::write::{Batch, Receipt, WriteError};
 
@@ -15,6 +18,16 @@ pub trait Sink {
     /// Which observations of the batch with this request id were rejected, by
     /// their place in the batch, ascending; `None` if no such batch was applied.
     fn applied(&self, request_id: &str) -> Result<Option<Vec<u32>>, SinkError>;
+
+    /// Whether nothing is kept before [`Sink::finish`].
+    fn is_at_once(&self) -> bool {
+        false
+    }
+
+    /// Everything was handed over and answered. What is not kept yet is kept now.
+    fn finish(&mut self) -> Result<Option<BulkReceipt>, SinkError> {
+        Ok(None)
+    }
 }
 
 /// Why a batch was not taken.
@@ -26,6 +39,9 @@ pub enum SinkError {
     /// What the store remembers could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// The bulk load failed.
+    #[error(transparent)]
+    Bulk(Arc<BulkError>),
     /// The store dropped a batch without an answer.
     #[error("the store stopped before it answered")]
     NoAnswer,

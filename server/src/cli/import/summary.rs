@@ -27,6 +27,8 @@ pub struct ImportSummary {
     pub denied: u64,
     /// Links that a limit of the schema holds back.
     pub held_back: u64,
+    /// For a bulk load, how many observations were written one after another.
+    pub one_by_one: Option<u64>,
     /// Rows that were rejected, by the mapping or by the store.
     pub rejected: u64,
     /// Why they were.
@@ -71,6 +73,11 @@ impl fmt::Display for ImportSummary {
             ("already imported", self.unchanged, "unchanged"),
             ("left out", self.filtered, "by `only` and `except` of the mapping"),
             ("values denied", self.denied, "junk, or denied by the schema; they link nobody"),
+            (
+                "one by one",
+                self.one_by_one.unwrap_or(0),
+                "near shared identifiers and limits; the rest in bulk",
+            ),
             ("links held back", self.held_back, "by a limit of the schema"),
         ];
         for (what, count, note) in optional {
