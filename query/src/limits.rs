@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::ast::Span;
 use crate::error::{Fault, Outcome};
+use crate::value::Value;
 
 /// What one query may use. Whatever is met is an error that names the field.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -143,8 +144,16 @@ impl Meter {
         self.tick().map_err(|fault| fault.or_at(span))
     }
 
+    /// Looks at the clock where one step goes over so many bytes that a few of
+    /// them would take longer than many ticks do.
+    pub(crate) fn weigh(&self, bytes: usize, span: Span) -> Outcome<()> {
+        const HEAVY: usize = 1 << 16;
+        if bytes < HEAVY { Ok(()) } else { self.check_time().map_err(|fault| fault.or_at(span)) }
+    }
+
     /// Fails if `bytes` more would not fit; takes nothing.
     pub(crate) fn fits(&self, bytes: usize, span: Span) -> Outcome<()> {
+        self.weigh(bytes, span)?;
         match self.memory.get().checked_add(bytes) {
             Some(total) if total <= self.limits.max_memory_bytes => {
                 self.peak.set(self.peak.get().max(total));
@@ -171,6 +180,10 @@ impl Meter {
     }
 }
 
+/// Values smaller than this are not counted one by one while they are on their
+/// way: a text has room for no more of them than a few megabytes are.
+const LIGHT: usize = 1 << 10;
+
 /// Bytes that an operator holds; given back to the [`Meter`] when it is done
 /// with them, or when it is dropped before.
 #[derive(Default)]
@@ -181,6 +194,21 @@ pub(crate) struct Held {
 }
 
 impl Held {
+    /// Takes what `value` takes, or fails, for as long as it stands beside others
+    /// that are still to come. A light one costs nothing.
+    pub(crate) fn keep(&mut self, meter: &Meter, value: &Value, span: Span) -> Outcome<()> {
+        match value.bytes() {
+            ..LIGHT => Ok(()),
+            bytes => self.take(meter, bytes, span),
+        }
+    }
+
+    /// Takes what the values of a row take, instead of what was taken before.
+    pub(crate) fn keep_row(&mut self, meter: &Meter, row: &[Value], span: Span) -> Outcome<()> {
+        self.clear();
+        row.iter().try_for_each(|value| self.keep(meter, value, span))
+    }
+
     /// Takes `bytes` more, or fails.
     pub(crate) fn take(&mut self, meter: &Meter, bytes: usize, span: Span) -> Outcome<()> {
         meter.fits(bytes, span)?;

@@ -222,7 +222,8 @@ impl<'r> Prepared<'r> {
         let source = match self.work {
             Work::Verb(rows, span) => Source::Verb(rows, span),
             Work::Query(plan) => {
-                Source::Query { running: Running::new(&plan, &Row::default()), base: plan.base }
+                let (base, span) = (plan.base, plan.span);
+                Source::Query { running: Box::new(Running::new(&plan, &Row::default())), base, span }
             }
             Work::Explain(plan) => Source::Plan { plan, analyze: false },
             Work::Analyze(plan) => Source::Plan { plan, analyze: true },
@@ -241,7 +242,7 @@ pub struct Rows<'r> {
 
 enum Source<'r> {
     Verb(ProcedureRows<'r>, Span),
-    Query { running: Running<'r>, base: usize },
+    Query { running: Box<Running<'r>>, base: usize, span: Span },
     Plan { plan: Arc<QueryPlan>, analyze: bool },
     Ready(std::vec::IntoIter<Vec<Value>>),
     Ended,
@@ -271,11 +272,8 @@ impl Rows<'_> {
                 }
                 None => None,
             },
-            Source::Query { running, base } => match running.next(&self.context)? {
-                Some(row) => {
-                    let values = row.slice(*base, self.width).into_iter();
-                    Some(values.map(|value| self.context.complete(value)).collect::<Result<_, _>>()?)
-                }
+            Source::Query { running, base, span } => match running.next(&self.context)? {
+                Some(row) => Some(self.context.completed(row.slice(*base, self.width), *span)?),
                 None => None,
             },
             Source::Ready(rows) => rows.next(),

@@ -152,6 +152,174 @@ fn what_is_deep_or_long_runs_on_a_small_stack() {
     std::thread::Builder::new().stack_size(2 << 20).spawn(run).unwrap().join().unwrap();
 }
 
+/// Thirty thousand nodes in one component: a long chain whose start is tied to every hundredth.
+fn giant() -> MemoryGraph {
+    let mut graph = MemoryGraph::new();
+    let all: Vec<usize> = (0..30_000).map(|i| graph.add_node(&["N"], [("i", Value::Int(i))])).collect();
+    for pair in all.windows(2) {
+        graph.add_relationship(pair[0], "R", pair[1], []);
+    }
+    for far in all.iter().skip(100).step_by(100) {
+        graph.add_relationship(all[0], "R", *far, []);
+    }
+    graph.add_index("i");
+    graph
+}
+
+#[test]
+fn whatever_walks_a_giant_component_ends_at_a_limit() {
+    let graph = giant();
+    for text in [
+        "MATCH (n) RETURN max(n.i)",
+        "MATCH (a), (b) WHERE a.i + b.i = -1 RETURN a",
+        "MATCH (a {i: 0})-[*]-(b) RETURN count(*)",
+        "MATCH (a {i: 0})-[*]-(b) RETURN count(DISTINCT b)",
+        "MATCH (a {i: 0})-[:R*10..]->(b) RETURN count(*)",
+        "OPTIONAL MATCH (a {i: 0})-[:R*]->(b) WHERE b.i < 0 RETURN b",
+        "MATCH (a {i: 1}), (b {i: 29999}) MATCH p = shortestPath((a)-[:R*]->(b)) WHERE length(p) > 29999 RETURN p",
+        "MATCH (a {i: 50}), (b {i: 29950}) MATCH p = shortestPath((a)-[:R*]->(b)) RETURN p",
+        "MATCH (a {i: 0}) RETURN [(a)-[*]-(b) WHERE b.i < 0 | b]",
+        "MATCH (a {i: 0}) RETURN COUNT { (a)-[*]-(b) }",
+        "MATCH (a {i: 0}) WHERE EXISTS { (a)-[*]-(b) WHERE b.i < 0 } RETURN a",
+    ] {
+        let limits = Limits { max_expansions: 20_000, ..Limits::default() };
+        let options = Options { limits, ..Options::default() };
+        let mut rows = prepare_on(text, Box::new(&graph), Params::new(), options).unwrap().run();
+        let error = rows.by_ref().find_map(Result::err).unwrap_or_else(|| panic!("{text} met no limit"));
+        assert_eq!(error.kind(), ErrorKind::Limit { name: "max_expansions" }, "{text}: {error}");
+        assert!(error.to_string().contains("limit max_expansions"), "{error}");
+        assert_eq!(rows.stats().expansions, 20_000, "{text}");
+    }
+}
+
+#[test]
+fn a_deadline_ends_loops_that_touch_no_graph() {
+    for text in [
+        "RETURN all(x IN range(1, 100000) WHERE all(y IN range(1, 100000) WHERE x <> y - 200000))",
+        "UNWIND range(1, 1000000) AS x UNWIND range(1, 1000000) AS y RETURN count(*)",
+        "UNWIND range(1, 1000000) AS x UNWIND range(1, 1000000) AS y WITH x WHERE x < 0 RETURN x",
+        "WITH range(1, 200000) AS l UNWIND l AS x WITH l, x WHERE l + x = [] RETURN count(*)",
+        "WITH range(1, 200000) AS l UNWIND l AS x WITH l WHERE l <> l RETURN count(*)",
+        "WITH range(1, 200000) AS l UNWIND l AS x WITH l WHERE -1 IN l RETURN count(*)",
+        "WITH range(1, 200000) AS l UNWIND l AS x WITH l WHERE size(reverse(l)) = 0 RETURN count(*)",
+        "UNWIND range(1, 1000000) AS x WITH x WHERE [y IN range(1, 1000) | y] = [] RETURN x",
+    ] {
+        let limits = Limits { deadline: Some(Duration::from_millis(30)), ..Limits::default() };
+        assert_eq!(ends_with(text, limits), Err("limit-deadline".into()), "{text}");
+    }
+}
+
+#[test]
+fn a_limit_is_named_in_its_error() {
+    let graph = full_graph(12);
+    let small = Limits {
+        deadline: None,
+        max_rows: 3,
+        max_expansions: 50,
+        max_memory_bytes: 2_000,
+        max_text_bytes: 120,
+        max_depth: 4,
+    };
+    for (text, name) in [
+        ("MATCH (n) RETURN n".to_owned(), "max_rows"),
+        ("MATCH (a)--(b)--(c) RETURN count(*)".to_owned(), "max_expansions"),
+        ("RETURN size(range(1, 1000000000))".to_owned(), "max_memory_bytes"),
+        (
+            "MATCH (n) RETURN collect(n.i + '0123456789012345678901234567890123456789')".to_owned(),
+            "max_memory_bytes",
+        ),
+        (format!("RETURN '{}'", "a".repeat(200)), "max_text_bytes"),
+        ("RETURN [[[[[1]]]]]".to_owned(), "max_depth"),
+    ] {
+        let options = Options { limits: small, ..Options::default() };
+        let error = match prepare_on(&text, Box::new(&graph), Params::new(), options) {
+            Ok(prepared) => prepared.run().find_map(Result::err).unwrap(),
+            Err(error) => error,
+        };
+        assert_eq!(error.kind(), ErrorKind::Limit { name }, "{text}");
+        assert!(error.to_string().contains(name), "{error}");
+    }
+}
+
+/// Ten thousand levels of everything that can be nested, on the stack that a
+/// service's worker thread has.
+#[test]
+fn ten_thousand_levels_are_too_deep_wherever_they_are() {
+    const LEVELS: usize = 10_000;
+    let around = |open: &str, inner: &str, close: &str| {
+        format!("{}{inner}{}", open.repeat(LEVELS), close.repeat(LEVELS))
+    };
+    let run = move || {
+        for text in [
+            format!("RETURN {}", around("(", "1", ")")),
+            format!("RETURN {}", around("(1 + ", "1", ")")),
+            format!("RETURN {}", around("[", "1", "]")),
+            format!("RETURN {}", around("[", "", "]")),
+            format!("RETURN {}", around("{a:", "1", "}")),
+            format!("RETURN {}", around("abs(", "1", ")")),
+            format!("RETURN {}", around("l[", "1", "]")),
+            format!("RETURN {}", around("NOT ", "true", "")),
+            format!("RETURN {}", around("- ", "1", "")),
+            format!("RETURN {}", around("[x IN ", "[]", "]")),
+            format!("RETURN {}", around("[x IN[]|", "1", "]")),
+            format!("RETURN {}", around("all(x IN[]WHERE ", "true", ")")),
+            format!("RETURN {}", around("CASE ", "1", "")),
+            format!("MATCH (a) WHERE {} RETURN a", around("EXISTS{(a)WHERE ", "true", "}")),
+            format!("MATCH (a) RETURN {}", around("COUNT{MATCH(a)WHERE 1=", "1", "}")),
+            format!("MATCH (a) RETURN {}", around("[(a)--()|", "1", "]")),
+            format!("MATCH {}", around("(a {x:", "1", "})")),
+            format!("MATCH p = {}", around("shortestPath(", "(a)--(b)", ")")),
+            // Unclosed, as a text that was cut off.
+            format!("RETURN {}", "(".repeat(LEVELS)),
+            format!("RETURN {}", "[".repeat(LEVELS)),
+            format!("RETURN {}", "[{a:".repeat(LEVELS)),
+            format!("MATCH {}", "(".repeat(LEVELS)),
+        ] {
+            // What is too long is refused for that: here the depth is looked at.
+            let limits = Limits { max_text_bytes: 1 << 20, ..Limits::default() };
+            let options = Options { limits, ..Options::default() };
+            let shown = text.get(..40).unwrap_or_default();
+            let error = prepare_on(&text, Box::new(&MemoryGraph::new()), Params::new(), options)
+                .map(|_| ())
+                .expect_err(shown);
+            let structural = shown.contains("shortestPath") || shown.starts_with("MATCH (");
+            match error.kind() {
+                ErrorKind::Limit { name: "max_depth" } => {
+                    assert!(error.to_string().contains("limit max_depth"), "{shown}: {error}");
+                }
+                // A pattern is no expression: there it makes no sense to begin with.
+                ErrorKind::Syntax if structural => {}
+                other => panic!("{shown}: {other:?}: {error}"),
+            }
+            assert!(error.line() == 1 && error.column() > 1 && error.column() < 5_000, "{shown}: {error}");
+        }
+        // Values: each is one deeper than the one before, whatever it is made with.
+        for step in [
+            "WITH [x] AS x ",
+            "WITH {x: x} AS x ",
+            "UNWIND [[[x]]] AS x WITH [x] AS x ",
+            "WITH [y IN [x] | [y]] AS x ",
+            "WITH collect(x) AS x ",
+            "WITH CASE WHEN true THEN [null, x] END AS x ",
+            "WITH [x] + [[x]] AS x ",
+            "WITH coalesce(null, [x]) AS x ",
+            "WITH COUNT { UNWIND [1] AS y RETURN y } AS n, [x] AS x ",
+        ] {
+            let text = format!("WITH 1 AS x {}RETURN x", step.repeat(200));
+            assert_eq!(ends_with(&text, Limits::default()), Err("limit-depth".into()), "{step}");
+        }
+        let deep = (0..LEVELS).fold(Value::Int(1), |inner, _| vec![inner].into());
+        let params = Params::from([("deep".to_owned(), deep)]);
+        let graph = MemoryGraph::new();
+        let error = prepare_on("RETURN size($deep)", Box::new(&graph), params, Options::default())
+            .err()
+            .expect("too deep");
+        assert_eq!(error.kind(), ErrorKind::Limit { name: "max_depth" });
+        assert!(error.to_string().contains("$deep"), "{error}");
+    };
+    std::thread::Builder::new().stack_size(2 << 20).spawn(run).unwrap().join().unwrap();
+}
+
 #[test]
 fn nothing_is_computed_before_a_row_is_asked_for() {
     let graph = full_graph(4);

@@ -7,8 +7,9 @@ use super::{Context, Row, Running, arithmetic, read};
 use crate::ast::{Comparison, Quantifier, Span};
 use crate::error::{Fault, Outcome};
 use crate::functions::{Call, Function};
+use crate::limits::Held;
 use crate::plan::{Expr, Gives, Kind, Nested, Postfix, Predicate};
-use crate::value::{Map, Value, compare, equal};
+use crate::value::{List, Map, Value, compare, equal};
 
 /// The value of `expr`. The row is written to only for the variables of
 /// comprehensions, which end with them.
@@ -24,7 +25,7 @@ pub(crate) fn eval(context: &Context<'_>, expr: &Expr, row: &mut Row) -> Outcome
         Kind::Arithmetic(first, rest) => {
             let mut value = eval(context, first, row)?;
             for (op, right) in rest {
-                let right = eval(context, right, row)?;
+                let right = beside(context, &value, first.span, right, row)?;
                 value = arithmetic::apply(context, *op, value, right, expr.span)?;
             }
             Ok(value)
@@ -38,13 +39,17 @@ pub(crate) fn eval(context: &Context<'_>, expr: &Expr, row: &mut Row) -> Outcome
 fn other(context: &Context<'_>, expr: &Expr, row: &mut Row) -> Outcome<Value> {
     match &expr.kind {
         Kind::List(items) => {
-            let values = items.iter().map(|item| eval(context, item, row)).collect::<Outcome<Vec<_>>>()?;
+            let values = all(context, items, row)?;
             context.list(values, expr.span)
         }
         Kind::Map(entries) => {
             let mut pairs = Vec::with_capacity(entries.len());
+            let mut held = Held::default();
             for (key, value) in entries {
-                pairs.push((Arc::clone(key), eval(context, value, row)?));
+                let span = value.span;
+                let value = eval(context, value, row)?;
+                held.keep(&context.meter, &value, span)?;
+                pairs.push((Arc::clone(key), value));
             }
             context.sound(Value::Map(pairs.into_iter().collect::<Map>()), expr.span)
         }
@@ -66,9 +71,10 @@ fn other(context: &Context<'_>, expr: &Expr, row: &mut Row) -> Outcome<Value> {
             case(context, subject.as_deref(), whens, otherwise.as_deref(), row)
         }
         Kind::Comprehension { slot, list, filter, map } => {
-            let Some(list) = elements(context, list, row)? else { return Ok(Value::Null) };
+            let Some(list) = elements(eval(context, list, row)?, list.span)? else { return Ok(Value::Null) };
             let mut kept = Vec::new();
-            let mut bytes = 0_usize;
+            let mut held = Held::default();
+            held.keep(&context.meter, &Value::List(list.clone()), expr.span)?;
             for element in list.iter() {
                 context.meter.tick()?;
                 row.set(*slot, element.clone());
@@ -81,15 +87,18 @@ fn other(context: &Context<'_>, expr: &Expr, row: &mut Row) -> Outcome<Value> {
                     Some(map) => eval(context, map, row)?,
                     None => element.clone(),
                 };
-                bytes = bytes.saturating_add(value.bytes());
-                context.meter.fits(bytes, expr.span)?;
+                held.take(&context.meter, value.bytes(), expr.span)?;
                 kept.push(value);
             }
             row.set(*slot, Value::Null);
+            // From here on the list as a whole is measured.
+            held.clear();
             context.list(kept, expr.span)
         }
         Kind::Quantifier { quantifier, slot, list, filter } => {
-            let Some(list) = elements(context, list, row)? else { return Ok(Value::Null) };
+            let Some(list) = elements(eval(context, list, row)?, list.span)? else { return Ok(Value::Null) };
+            let mut held = Held::default();
+            held.keep(&context.meter, &Value::List(list.clone()), expr.span)?;
             let result = quantify(context, *quantifier, *slot, &list, filter, row)?;
             row.set(*slot, Value::Null);
             Ok(result.into())
@@ -99,14 +108,40 @@ fn other(context: &Context<'_>, expr: &Expr, row: &mut Row) -> Outcome<Value> {
     }
 }
 
+/// The values of expressions that stand beside each other. None of them can be
+/// let go before the last is there, so they are measured together.
+pub(super) fn all<'e>(
+    context: &Context<'_>,
+    exprs: impl IntoIterator<Item = &'e Expr, IntoIter: ExactSizeIterator>,
+    row: &mut Row,
+) -> Outcome<Vec<Value>> {
+    let exprs = exprs.into_iter();
+    let (mut values, mut held) = (Vec::with_capacity(exprs.len()), Held::default());
+    for expr in exprs {
+        let value = eval(context, expr, row)?;
+        held.keep(&context.meter, &value, expr.span)?;
+        values.push(value);
+    }
+    Ok(values)
+}
+
+/// The value of `expr`, while `value` waits for it.
+fn beside(context: &Context<'_>, value: &Value, span: Span, expr: &Expr, row: &mut Row) -> Outcome<Value> {
+    let mut held = Held::default();
+    if !matches!(expr.kind, Kind::Const(_) | Kind::Slot(_)) {
+        held.keep(&context.meter, value, span)?;
+    }
+    eval(context, expr, row)
+}
+
 /// The elements of a list operand; `None` for null.
-fn elements(context: &Context<'_>, list: &Expr, row: &mut Row) -> Outcome<Option<crate::value::List>> {
-    match eval(context, list, row)? {
+fn elements(list: Value, span: Span) -> Outcome<Option<List>> {
+    match list {
         Value::Null => Ok(None),
         Value::List(list) => Ok(Some(list)),
         other => {
             let message = format!("a list must stand here, and this is {}", other.type_name());
-            Err(Fault::typed("wrong-type", list.span, message))
+            Err(Fault::typed("wrong-type", span, message))
         }
     }
 }
@@ -146,7 +181,9 @@ fn comparison(
     let mut left = eval(context, first, row)?;
     let mut unknown = false;
     for (op, right) in rest {
-        let right = eval(context, right, row)?;
+        let span = right.span;
+        let right = beside(context, &left, first.span, right, row)?;
+        context.meter.weigh(left.bytes().min(right.bytes()), span)?;
         match holds(*op, &left, &right) {
             Some(false) => return Ok(Value::Bool(false)),
             Some(true) => {}
@@ -177,18 +214,19 @@ fn holds(op: Comparison, left: &Value, right: &Value) -> Option<bool> {
 fn predicates(context: &Context<'_>, base: &Expr, ops: &[Predicate], row: &mut Row) -> Outcome<Value> {
     let mut left = eval(context, base, row)?;
     for op in ops {
+        let mut operand = |e: &Expr| beside(context, &left, base.span, e, row);
         let result = match op {
             Predicate::IsNull => Some(left.is_null()),
             Predicate::IsNotNull => Some(!left.is_null()),
-            Predicate::In(list) => match elements(context, list, row)? {
+            Predicate::In(list) => match elements(operand(list)?, list.span)? {
                 Some(list) => contains(context, &list, &left)?,
                 None => None,
             },
-            Predicate::StartsWith(e) => strings(&left, &eval(context, e, row)?, |a, b| a.starts_with(b)),
-            Predicate::EndsWith(e) => strings(&left, &eval(context, e, row)?, |a, b| a.ends_with(b)),
-            Predicate::Contains(e) => strings(&left, &eval(context, e, row)?, |a, b| a.contains(b)),
+            Predicate::StartsWith(e) => strings(&left, &operand(e)?, |a, b| a.starts_with(b)),
+            Predicate::EndsWith(e) => strings(&left, &operand(e)?, |a, b| a.ends_with(b)),
+            Predicate::Contains(e) => strings(&left, &operand(e)?, |a, b| a.contains(b)),
             Predicate::Matches(e) => {
-                let pattern = eval(context, e, row)?;
+                let pattern = operand(e)?;
                 match (&left, &pattern) {
                     (Value::String(text), Value::String(pattern)) => {
                         Some(matches(context, text, pattern, e.span)?)
@@ -221,12 +259,15 @@ fn strings(left: &Value, right: &Value, test: fn(&str, &str) -> bool) -> Option<
 
 /// Whether the pattern matches the whole text.
 fn matches(context: &Context<'_>, text: &str, pattern: &Arc<str>, span: Span) -> Outcome<bool> {
-    const KEPT: usize = 64;
+    // Few and small: what the compiled ones take is in no account.
+    const KEPT: usize = 8;
+    const CACHE: usize = 1 << 18;
     let mut regexes = context.regexes.borrow_mut();
     if let Some(regex) = regexes.get(pattern) {
         return Ok(regex.is_match(text));
     }
-    let build = |pattern: &str| regex::RegexBuilder::new(pattern).size_limit(1 << 20).build();
+    let build =
+        |pattern: &str| regex::RegexBuilder::new(pattern).size_limit(1 << 20).dfa_size_limit(CACHE).build();
     // Alone first: in the group below a stray `)` could change what is matched.
     let regex = build(pattern).and_then(|_| build(&format!(r"\A(?:{pattern})\z"))).map_err(|error| {
         let text = error.to_string();
@@ -249,9 +290,12 @@ fn call(
     row: &mut Row,
 ) -> Outcome<Value> {
     let call = Call { context, name: function.name, span };
-    let mut values = Vec::with_capacity(args.len());
+    let (mut values, mut held) = (Vec::with_capacity(args.len()), Held::default());
     for arg in args {
         let value = eval(context, arg, row)?;
+        if args.len() > 1 {
+            held.keep(&context.meter, &value, arg.span)?;
+        }
         if function.nulls && !value.is_null() {
             // coalesce(): what follows is not evaluated.
             return Ok(value);
@@ -262,6 +306,7 @@ fn call(
         return Ok(Value::Null);
     }
     let value = (function.run)(&call, &values)?;
+    drop((values, held));
     context.sound(value, span)
 }
 
@@ -273,6 +318,10 @@ fn case(
     row: &mut Row,
 ) -> Outcome<Value> {
     let subject = subject.map(|e| eval(context, e, row)).transpose()?;
+    let mut held = Held::default();
+    if let Some(subject) = &subject {
+        held.keep(&context.meter, subject, whens.first().map_or(Span::default(), |(when, _)| when.span))?;
+    }
     for (when, then) in whens {
         let chosen = match &subject {
             Some(subject) => equal(subject, &eval(context, when, row)?) == Some(true),
@@ -328,13 +377,13 @@ fn subquery(context: &Context<'_>, nested: &Nested, span: Span, row: &Row) -> Ou
             Ok(Value::Int(count))
         }
         Gives::List(map) => {
-            let (mut values, mut bytes) = (Vec::new(), 0_usize);
+            let (mut values, mut held) = (Vec::new(), Held::default());
             while let Some(mut found) = running.next(context)? {
                 let value = eval(context, map, &mut found)?;
-                bytes = bytes.saturating_add(value.bytes());
-                context.meter.fits(bytes, span)?;
+                held.take(&context.meter, value.bytes(), span)?;
                 values.push(value);
             }
+            held.clear();
             context.list(values, span)
         }
     }
@@ -346,12 +395,12 @@ fn postfix(context: &Context<'_>, base: &Expr, ops: &[Postfix], row: &mut Row) -
         value = match op {
             Postfix::Property(name, span) => property(context, &value, name, *span)?,
             Postfix::Index(at) => {
-                let at = (eval(context, at, row)?, at.span);
+                let at = (beside(context, &value, base.span, at, row)?, at.span);
                 index(context, &value, &at.0, at.1)?
             }
             Postfix::Slice(from, to, span) => {
                 let bound = |e: &Option<Expr>, row: &mut Row| match e {
-                    Some(e) => eval(context, e, row).map(Some),
+                    Some(e) => beside(context, &value, base.span, e, row).map(Some),
                     None => Ok(None),
                 };
                 let (from, to) = (bound(from, row)?, bound(to, row)?);

@@ -100,63 +100,95 @@ impl<'r> Context<'r> {
         Ok(value)
     }
 
-    /// The value as a caller gets it: nodes and relationships with what is known of them.
-    pub(crate) fn complete(&self, value: Value) -> ReadResult<Value> {
+    /// The values of a row as a caller gets them: nodes and relationships with
+    /// what is known of them, which is measured as it is gathered.
+    pub(crate) fn completed(&self, row: Vec<Value>, span: Span) -> Outcome<Vec<Value>> {
+        let bare = |value: &Value| {
+            !matches!(
+                value,
+                Value::Node(_) | Value::Relationship(_) | Value::Path(_) | Value::List(_) | Value::Map(_)
+            )
+        };
+        if row.iter().all(bare) {
+            return Ok(row);
+        }
+        let mut completer = Completer { context: self, held: Held::default(), span };
+        row.into_iter().map(|value| completer.value(value)).collect()
+    }
+}
+
+/// Fills in what is known of the nodes and relationships of one row.
+struct Completer<'a, 'r> {
+    context: &'a Context<'r>,
+    held: Held,
+    span: Span,
+}
+
+impl Completer<'_, '_> {
+    fn take(&mut self, bytes: usize) -> Outcome<()> {
+        self.held.take(&self.context.meter, bytes, self.span)
+    }
+
+    fn value(&mut self, value: Value) -> Outcome<Value> {
         Ok(match value {
-            Value::Node(node) => Value::Node(self.complete_node(node)?),
-            Value::Relationship(rel) => Value::Relationship(self.complete_rel(rel)?),
+            Value::Node(node) => Value::Node(self.node(node)?),
+            Value::Relationship(rel) => Value::Relationship(self.rel(rel)?),
             Value::Path(path) => {
-                let nodes =
-                    path.nodes().iter().map(|n| self.complete_node(n.clone())).collect::<ReadResult<_>>()?;
-                let rels = path
-                    .relationships()
-                    .iter()
-                    .map(|r| self.complete_rel(r.clone()))
-                    .collect::<ReadResult<_>>()?;
+                let nodes = path.nodes().iter().map(|n| self.node(n.clone())).collect::<Outcome<_>>()?;
+                let rels =
+                    path.relationships().iter().map(|r| self.rel(r.clone())).collect::<Outcome<_>>()?;
                 Value::Path(PathValue::new(nodes, rels))
             }
             Value::List(list) => {
-                let all = list.iter().map(|v| self.complete(v.clone())).collect::<ReadResult<Vec<_>>>()?;
+                self.take(list.len() * size_of::<Value>())?;
+                let all = list.iter().map(|v| self.value(v.clone())).collect::<Outcome<Vec<_>>>()?;
                 Value::List(List::from(all))
             }
             Value::Map(map) => {
-                let entries = map.iter().map(|(k, v)| Ok((k.clone(), self.complete(v.clone())?)));
-                Value::Map(entries.collect::<ReadResult<Map>>()?)
+                self.take(map.len() * size_of::<Value>())?;
+                let entries = map.iter().map(|(k, v)| Ok((k.clone(), self.value(v.clone())?)));
+                Value::Map(entries.collect::<Outcome<Map>>()?)
             }
             other => other,
         })
     }
 
-    fn id_text(&self, id: Value) -> String {
-        match id {
+    fn id(&self, id: ReadResult<Value>) -> Outcome<String> {
+        Ok(match read(id, self.span)? {
             Value::String(text) => text.as_ref().to_owned(),
             other => other.to_string(),
-        }
+        })
     }
 
-    fn complete_node(&self, node: NodeValue) -> ReadResult<NodeValue> {
+    fn node(&mut self, node: NodeValue) -> Outcome<NodeValue> {
         if node.data.is_some() {
             return Ok(node);
         }
+        let graph = &self.context.graph;
         let data = NodeData {
-            id: self.id_text(self.graph.node_id(node.id)?),
-            labels: self.graph.labels(node.id)?,
-            properties: self.graph.node_properties(node.id)?,
+            id: self.id(graph.node_id(node.id))?,
+            labels: read(graph.labels(node.id), self.span)?,
+            properties: read(graph.node_properties(node.id), self.span)?,
         };
+        let labels: usize = data.labels.iter().map(|label| size_of::<String>() + label.len()).sum();
+        self.take(size_of::<NodeData>() + data.id.len() + labels + data.properties.bytes())?;
         Ok(NodeValue { id: node.id, data: Some(Arc::new(data)) })
     }
 
-    fn complete_rel(&self, rel: RelValue) -> ReadResult<RelValue> {
+    fn rel(&mut self, rel: RelValue) -> Outcome<RelValue> {
         if rel.data.is_some() {
             return Ok(rel);
         }
-        let (start, end) = self.graph.ends(rel.id)?;
+        let graph = &self.context.graph;
+        let (start, end) = read(graph.ends(rel.id), self.span)?;
         let data = RelData {
-            kind: self.graph.type_of(rel.id)?,
-            start: self.id_text(self.graph.node_id(start)?),
-            end: self.id_text(self.graph.node_id(end)?),
-            properties: self.graph.rel_properties(rel.id)?,
+            kind: read(graph.type_of(rel.id), self.span)?,
+            start: self.id(graph.node_id(start))?,
+            end: self.id(graph.node_id(end))?,
+            properties: read(graph.rel_properties(rel.id), self.span)?,
         };
+        let texts = data.kind.len() + data.start.len() + data.end.len();
+        self.take(size_of::<RelData>() + texts + data.properties.bytes())?;
         Ok(RelValue { id: rel.id, data: Some(Arc::new(data)) })
     }
 }
@@ -240,6 +272,9 @@ type BoxedStage<'r> = Box<dyn Stage<'r> + 'r>;
 /// Stages in a row. A loop moves between them, so that a long query needs no deep stack.
 struct Pipeline<'r> {
     stages: Vec<(BoxedStage<'r>, usize)>,
+    /// What the row takes that a stage keeps while it makes others of it; a
+    /// stage that keeps none, or has an account of its own, is not there.
+    kept: Vec<Option<(Held, Span)>>,
     /// Whether a stage was told that its input has ended, and whether it has ended itself.
     finished: Vec<bool>,
     done: Vec<bool>,
@@ -252,6 +287,7 @@ impl<'r> Pipeline<'r> {
     fn new(steps: &[Step]) -> Self {
         Self {
             stages: steps.iter().map(|step| (stage(step), identity(step))).collect(),
+            kept: steps.iter().map(|step| keeps(step).map(|span| (Held::default(), span))).collect(),
             finished: vec![false; steps.len()],
             done: vec![false; steps.len()],
             ended: false,
@@ -286,6 +322,15 @@ impl<'r> Pipeline<'r> {
         Ok(Some(result))
     }
 
+    /// Hands a row to a stage.
+    fn hand(&mut self, at: usize, context: &Context<'r>, row: Row) -> Outcome<()> {
+        if let Some(Some((held, span))) = self.kept.get_mut(at) {
+            held.keep_row(&context.meter, &row.0, *span)?;
+        }
+        self.act(at, context, |stage| stage.feed(context, row))?;
+        Ok(())
+    }
+
     fn step(&mut self, at: usize, context: &Context<'r>) -> Outcome<Pull> {
         let pull = self.act(at, context, |stage| stage.next(context))?.unwrap_or(Pull::Done);
         if let (Pull::Row(_), Some(measures), Some((_, identity))) =
@@ -299,13 +344,11 @@ impl<'r> Pipeline<'r> {
 
 impl<'r> Stage<'r> for Pipeline<'r> {
     fn feed(&mut self, context: &Context<'r>, row: Row) -> Outcome<()> {
-        match self.stages.first_mut() {
-            Some((first, _)) => first.feed(context, row),
-            None => {
-                self.passing = Some(row);
-                Ok(())
-            }
+        if self.stages.is_empty() {
+            self.passing = Some(row);
+            return Ok(());
         }
+        self.hand(0, context, row)
     }
 
     fn next(&mut self, context: &Context<'r>) -> Outcome<Pull> {
@@ -327,10 +370,13 @@ impl<'r> Stage<'r> for Pipeline<'r> {
                 Pull::Row(row) if at == last => return Ok(Pull::Row(row)),
                 Pull::Row(row) => {
                     at += 1;
-                    self.act(at, context, |stage| stage.feed(context, row))?;
+                    self.hand(at, context, row)?;
                     continue;
                 }
                 Pull::Starved => {
+                    if let Some(Some((held, _))) = self.kept.get_mut(at) {
+                        held.clear();
+                    }
                     let ended = if at == 0 { self.ended } else { self.done[at - 1] };
                     if !ended && at == 0 {
                         return Ok(Pull::Starved);
@@ -381,6 +427,32 @@ fn identity(step: &Step) -> usize {
         Step::Distinct(s) => at(s),
         Step::Sort(s) => at(s),
         Step::Call(s) => at(s),
+    }
+}
+
+/// Where in the text the step stands that keeps a row while it makes others of
+/// it; `None` for one that keeps no row, or has an account of those it keeps.
+fn keeps(step: &Step) -> Option<Span> {
+    match step {
+        Step::Scan(spec) => Some(spec.span),
+        Step::Seek(spec) => Some(spec.span),
+        Step::Expand(spec) => Some(spec.span),
+        Step::VarExpand(spec) | Step::Reach(spec) | Step::Trail(spec) => Some(spec.step.span),
+        Step::Ends(spec) => Some(spec.span),
+        Step::Unwind(spec) => Some(spec.list.span),
+        Step::Call(spec) => Some(spec.span),
+        Step::Optional(steps) => steps.iter().find_map(keeps),
+        Step::Shortest(_)
+        | Step::Path(_)
+        | Step::Filter(_)
+        | Step::Extend(_)
+        | Step::Project(_)
+        | Step::Aggregate(_)
+        | Step::Count(_)
+        | Step::Distinct(_)
+        | Step::Sort(_)
+        | Step::Skip(_)
+        | Step::Limit(_) => None,
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 
-use super::eval::truth;
+use super::eval::{all, truth};
 use super::{Context, Pipeline, Pull, Row, Stage, eval, read, walk};
 use crate::ast::Span;
 use crate::error::{Fault, Outcome};
@@ -65,8 +65,10 @@ pub(super) struct Extend(pub(super) Arc<Vec<(usize, Expr)>>);
 
 impl RowMap for Extend {
     fn apply(&mut self, context: &Context<'_>, mut row: Row) -> Outcome<Option<Row>> {
+        let mut held = Held::default();
         for (slot, expr) in self.0.iter() {
             let value = eval(context, expr, &mut row)?;
+            held.keep(&context.meter, &value, expr.span)?;
             row.set(*slot, value);
         }
         Ok(Some(row))
@@ -78,9 +80,7 @@ pub(super) struct Projector(pub(super) Arc<Project>);
 impl RowMap for Projector {
     fn apply(&mut self, context: &Context<'_>, mut row: Row) -> Outcome<Option<Row>> {
         let mut next = row.prefix(self.0.base);
-        for item in &self.0.items {
-            next.0.push(eval(context, item, &mut row)?);
-        }
+        next.0.extend(all(context, &self.0.items, &mut row)?);
         // Each value was measured when it was made; this bounds all of them together.
         context.meter.fits(next.bytes(), self.0.span)?;
         Ok(Some(next))
@@ -346,7 +346,7 @@ impl<'r> Stage<'r> for AggregateStage {
 
     fn feed(&mut self, context: &Context<'r>, mut row: Row) -> Outcome<()> {
         let spec = Arc::clone(&self.spec);
-        let key = spec.keys.iter().map(|key| eval(context, key, &mut row)).collect::<Outcome<Key>>()?;
+        let key: Key = all(context, &spec.keys, &mut row)?.into();
         if !self.groups.contains_key(&key) {
             let keys = key.iter().map(Value::bytes).fold(128, usize::saturating_add);
             let bytes =
@@ -358,8 +358,7 @@ impl<'r> Stage<'r> for AggregateStage {
         }
         let Some(group) = self.groups.get_mut(&key) else { return Ok(()) };
         for (call, accumulator) in spec.aggregates.iter().zip(&mut group.accumulators) {
-            let args =
-                call.args.iter().map(|arg| eval(context, arg, &mut row)).collect::<Outcome<Vec<_>>>()?;
+            let args = all(context, &call.args, &mut row)?;
             accumulator.add(&args, &context.meter, &mut self.held)?;
         }
         Ok(())
@@ -483,7 +482,7 @@ impl<'r> Stage<'r> for SortStage {
     fn feed(&mut self, context: &Context<'r>, mut row: Row) -> Outcome<()> {
         let spec = Arc::clone(&self.spec);
         let wanted = self.wanted(context)?;
-        let keys = spec.keys.iter().map(|(key, _)| eval(context, key, &mut row)).collect::<Outcome<_>>()?;
+        let keys = all(context, spec.keys.iter().map(|(key, _)| key), &mut row)?;
         let sorted = Sorted { keys, place: self.place, row, descending: Arc::clone(&self.descending) };
         self.place += 1;
         let full = wanted.is_some_and(|wanted| self.rows.len() as u64 >= wanted);
@@ -545,7 +544,7 @@ pub(crate) fn procedure_fault(error: ProcedureError, span: Span) -> Fault {
 impl<'r> Stage<'r> for CallStage<'r> {
     fn feed(&mut self, context: &Context<'r>, mut row: Row) -> Outcome<()> {
         let spec = &self.spec;
-        let args = spec.args.iter().map(|arg| eval(context, arg, &mut row)).collect::<Outcome<Vec<_>>>()?;
+        let args = all(context, &spec.args, &mut row)?;
         let rows = context.graph.call(&spec.name, args, Account::new(&context.meter, spec.span));
         self.rows = Some(rows.map_err(|error| procedure_fault(error, spec.span))?);
         self.passing = spec.passes.then(|| row.clone());

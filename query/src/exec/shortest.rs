@@ -32,6 +32,8 @@ pub(super) struct ShortestStage {
     /// Conditions on the whole.
     whole: Vec<Expr>,
     rows: std::vec::IntoIter<Row>,
+    /// What the rows take that are not given yet.
+    held: Held,
 }
 
 impl ShortestStage {
@@ -44,7 +46,7 @@ impl ShortestStage {
                 None => whole.push(condition.clone()),
             }
         }
-        Self { spec: Arc::clone(spec), each, whole, rows: Vec::new().into_iter() }
+        Self { spec: Arc::clone(spec), each, whole, rows: Vec::new().into_iter(), held: Held::default() }
     }
 }
 
@@ -294,15 +296,20 @@ impl<'r> Stage<'r> for ShortestStage {
         let properties = Properties::of(context, &spec.walk, &mut row)?;
         let mut search =
             Search { context, spec: &spec, each: &self.each, row, properties, held: Held::default() };
-        let found = search.find(from, to, &self.whole);
-        let rows = found.and_then(|paths| paths.iter().map(|rels| search.with_path(from, rels)).collect());
-        search.held.clear();
-        let rows: Vec<Row> = rows?;
+        let paths = search.find(from, to, &self.whole)?;
+        let mut rows = Vec::with_capacity(paths.len());
+        for rels in &paths {
+            let row = search.with_path(from, rels)?;
+            self.held.take(&context.meter, row.bytes(), step.span)?;
+            rows.push(row);
+        }
         self.rows = rows.into_iter();
         Ok(())
     }
 
     fn next(&mut self, _: &Context<'r>) -> Outcome<Pull> {
-        Ok(self.rows.next().map_or(Pull::Starved, Pull::Row))
+        let Some(row) = self.rows.next() else { return Ok(Pull::Starved) };
+        self.held.give(row.bytes());
+        Ok(Pull::Row(row))
     }
 }

@@ -145,6 +145,9 @@ impl Accumulator {
                     std::cmp::Ordering::Greater
                 };
                 if self.extreme.as_ref().is_none_or(|kept| order(value, kept) == wanted) {
+                    // The one it replaces is let go of.
+                    held.give(self.extreme.as_ref().map_or(0, Value::bytes));
+                    held.take(meter, value.bytes(), self.span)?;
                     self.extreme = Some(value.clone());
                 }
             }

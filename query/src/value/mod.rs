@@ -96,6 +96,13 @@ impl From<BTreeMap<Arc<str>, Value>> for Map {
     }
 }
 
+impl Map {
+    /// About how many bytes it takes, as [`Value::bytes`] has it.
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.bytes
+    }
+}
+
 impl<K: Into<Arc<str>>> FromIterator<(K, Value)> for Map {
     fn from_iter<I: IntoIterator<Item = (K, Value)>>(entries: I) -> Self {
         entries.into_iter().map(|(k, v)| (k.into(), v)).collect::<BTreeMap<_, _>>().into()
@@ -228,7 +235,7 @@ impl Value {
             + match self {
                 Self::String(text) => text.len() + 16,
                 Self::List(list) => list.0.bytes,
-                Self::Map(map) => map.0.bytes,
+                Self::Map(map) => map.bytes(),
                 Self::Path(path) => path.nodes().len() * 64,
                 _ => 0,
             }
