@@ -193,11 +193,17 @@ pub(super) fn looks_like_pattern(i: In<'_>) -> bool {
     if !i.is_sym(dash, "-") {
         return false;
     }
-    if i.is_sym(dash + 1, "[") {
-        return i.closes(dash + 1).is_some_and(|c| i.is_sym(dash + 1 + c + 1, "-"));
-    }
-    let arrow = dash + 2 + usize::from(i.is_sym(dash + 2, ">"));
-    i.is_sym(dash + 1, "-") && i.is_sym(arrow, "(")
+    let end = if i.is_sym(dash + 1, "[") {
+        match i.closes(dash + 1) {
+            Some(length) => dash + 1 + length + 1,
+            None => return false,
+        }
+    } else {
+        dash + 1
+    };
+    // Behind it a node: `(a) - [1] - b` subtracts.
+    let node = end + 1 + usize::from(i.is_sym(end + 1, ">"));
+    i.is_sym(end, "-") && i.is_sym(node, "(")
 }
 
 /// `ASC`, `DESC` and their long forms; `true` for descending.

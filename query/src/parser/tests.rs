@@ -260,6 +260,8 @@ fn parentheses_and_patterns_are_told_apart() {
         ("RETURN (a)-(b)", "RETURN a - b"),
         ("RETURN (a) - [1]", "RETURN a - [1]"),
         ("RETURN (1)--(2)", "RETURN 1 - -(2)"),
+        ("RETURN (a)-[q * 2]-size(b)", "RETURN a - [(q * 2)] - size(b)"),
+        ("RETURN (a)-[]- size (b), (a)-[1]-b", "RETURN a - [] - size(b), a - [1] - b"),
         ("MATCH (a) WHERE (a)-->() RETURN a", "MATCH (a) WHERE (a)-[]->() RETURN a"),
         (
             "MATCH (a) WHERE NOT (a {x: (1)})--(:B) RETURN a",
