@@ -51,7 +51,7 @@ lint: setup ## Formatting and clippy
 licences: ## The licences of everything that is linked
 	@scripts/licences
 
-bench: setup ## The benchmarks of the engine's hot paths
+bench: setup ## The benchmarks of the engine's hot paths and of queries
 	cargo bench --locked -p kinfold-benches
 
 clean-cache: ## Remove what builds left outside the checkout
