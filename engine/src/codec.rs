@@ -14,6 +14,7 @@ use std::hash::Hash;
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use bincode::{Decode, Encode};
 
+use crate::consent;
 use crate::model::{
     AttributeValue, HeldBackBy, HouseholdId, HouseholdKey, HouseholdMember, IdentifierId, NamespaceId,
     Override, OverrideKind, PersonId, PersonKey, Seq, SourceId, Timestamp, combine,
@@ -837,15 +838,18 @@ impl RecordRow {
         }
     }
 
-    /// Notes the value of an attribute at a time; of two at once the greater stands.
-    pub(crate) fn learn(&mut self, attribute: u16, value: &StoredAttribute, time: i64) {
+    /// Notes the value of an attribute of this name and number at a time; of two
+    /// at once the greater stands, of two words about a purpose the more restrictive.
+    pub(crate) fn learn(&mut self, name: &str, attribute: u16, value: &StoredAttribute, time: i64) {
+        let order = |known: &StoredAttribute| {
+            let (value, known) = (value.to_model(), known.to_model());
+            consent::said(name, &value).cmp(&consent::said(name, &known)).then(value.order(&known))
+        };
         let known = &mut self.attributes;
         match known.binary_search_by_key(&attribute, |(known, ..)| *known) {
             Ok(at) => {
                 let (_, old, since) = &known[at];
-                let later =
-                    time > *since || (time == *since && value.to_model().order(&old.to_model()).is_gt());
-                if later {
+                if time > *since || (time == *since && order(old).is_gt()) {
                     known[at] = (attribute, value.clone(), time);
                 }
             }

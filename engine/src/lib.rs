@@ -5,6 +5,7 @@
 //! no wire format and no query text.
 
 pub mod answers;
+pub mod consent;
 pub mod model;
 pub mod normalise;
 pub mod profile;
@@ -12,6 +13,8 @@ pub mod read;
 pub mod schema;
 pub mod write;
 
+#[cfg(feature = "store")]
+mod asked;
 #[cfg(feature = "store")]
 pub mod bulk;
 #[cfg(feature = "store")]
@@ -35,6 +38,8 @@ mod supposed;
 #[cfg(feature = "store")]
 mod watch;
 
+#[cfg(feature = "store")]
+pub use asked::{Asked, Basis};
 #[cfg(feature = "store")]
 pub use check::{CheckReport, Problem, check};
 #[cfg(feature = "store")]

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::consent;
 use crate::model::{
     AttributeId, AttributeValue, IdentifierId, NamespaceId, PersonKey, PersonRow, SourceId, SourceRecord,
     Timestamp,
@@ -57,7 +58,8 @@ pub struct ProfileAttribute {
 ///
 /// Of the values that records give an attribute the one with the latest event
 /// time holds; of several at the same time the greatest, so that the profile
-/// depends on what was observed and not on the order it came in.
+/// depends on what was observed and not on the order it came in. Of words about
+/// a purpose ([`crate::consent`]) the most restrictive holds, whenever it was said.
 pub fn profile(read: &impl Read, person: PersonKey) -> ReadResult<Option<Profile>> {
     let Some(row) = read.person(person)? else { return Ok(None) };
     let names = read.names();
@@ -105,11 +107,12 @@ fn reconcile(records: &[SourceRecord], name: impl Fn(AttributeId) -> String) -> 
                 source: record.source,
                 record_id: record.record_id.clone(),
             };
-            match best.get_mut(&name(*attribute)) {
-                Some(known) if wins(&candidate, known) => *known = candidate,
+            let name = name(*attribute);
+            match best.get_mut(&name) {
+                Some(known) if wins(&name, &candidate, known) => *known = candidate,
                 Some(_) => {}
                 None => {
-                    best.insert(name(*attribute), candidate);
+                    best.insert(name, candidate);
                 }
             }
         }
@@ -117,7 +120,11 @@ fn reconcile(records: &[SourceRecord], name: impl Fn(AttributeId) -> String) -> 
     best.into_values().collect()
 }
 
-fn wins(candidate: &ProfileAttribute, known: &ProfileAttribute) -> bool {
-    candidate.time > known.time
-        || (candidate.time == known.time && candidate.value.order(&known.value).is_gt())
+fn wins(name: &str, candidate: &ProfileAttribute, known: &ProfileAttribute) -> bool {
+    let word = |held: &ProfileAttribute| consent::said(name, &held.value);
+    word(candidate)
+        .cmp(&word(known))
+        .then(candidate.time.cmp(&known.time))
+        .then_with(|| candidate.value.order(&known.value))
+        .is_gt()
 }

@@ -4,6 +4,7 @@
 //! same questions about the same store under another threshold, without a
 //! source, or as of an earlier time.
 
+use crate::consent::Refusal;
 use crate::model::{
     Catalogue, Event, HouseholdId, HouseholdKey, HouseholdMember, HouseholdRow, Identifier, IdentifierId,
     IdentifierRecord, Link, LinkRow, Member, NamespaceId, Override, OverrideRow, PersonId, PersonKey,
@@ -50,7 +51,7 @@ pub struct ViewOptions {
     pub without_sources: Vec<String>,
     /// As if nobody had ever seen these pairs together.
     pub without_links: Vec<(Identifier, Identifier)>,
-    /// For which purpose it is asked.
+    /// For which purpose it is asked: who refused it is not there.
     pub purpose: Option<String>,
 }
 
@@ -108,6 +109,28 @@ pub enum Lookup {
     Nothing(Found),
 }
 
+/// Whose refusal is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whom<'a> {
+    /// Of the person that an identifier belongs to; of a place, of all who are there.
+    Identifier(&'a Identifier),
+    /// Of the person that this id names today.
+    Person(PersonId),
+}
+
+/// What a store holds many of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Countable {
+    /// Identifiers, in all or of a namespace.
+    Identifiers(Option<NamespaceId>),
+    /// Persons.
+    Persons,
+    /// Households.
+    Households,
+    /// Links.
+    Links,
+}
+
 /// One consistent state of a store. Cheap to hold; every method sees the same state.
 pub trait Read {
     /// What [`Read::now`] gives.
@@ -124,6 +147,12 @@ pub trait Read {
 
     /// The names that the store has numbered.
     fn names(&self) -> &Catalogue;
+
+    /// That somebody refused the purpose which this view is asked for, so that
+    /// nothing else is told of them; `None` where nobody asks for a purpose.
+    fn refusal(&self, _: Whom<'_>) -> ReadResult<Option<Refusal>> {
+        Ok(None)
+    }
 
     /// Finds an identifier by name; the value is normalised by its namespace's rule first.
     fn find(&self, identifier: &Identifier) -> ReadResult<Found>;
@@ -228,4 +257,15 @@ pub trait Read {
 
     /// How many links there are. Exact.
     fn link_count(&self) -> ReadResult<u64>;
+
+    /// About how many there are, to plan by; not exact where that would cost a
+    /// scan, or tell what may not be told.
+    fn estimate(&self, what: Countable) -> ReadResult<u64> {
+        match what {
+            Countable::Identifiers(namespace) => self.identifier_count(namespace),
+            Countable::Persons => self.person_count(),
+            Countable::Households => self.household_count(),
+            Countable::Links => self.link_count(),
+        }
+    }
 }

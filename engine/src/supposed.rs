@@ -9,16 +9,18 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::asked::Asked;
 use crate::codec::{
     HouseholdHead, HouseholdIdRow, IdentifierRow, KeyBytes, LinkRow as StoredLink, OwnerRow, PersonHead,
     PersonIdRow, Row, time,
 };
+use crate::consent::Refusal;
 use crate::model::{
     Catalogue, Event, HouseholdId, HouseholdKey, HouseholdMember, HouseholdRow, Identifier, IdentifierId,
     IdentifierRecord, Link, LinkRow, Member, NamespaceId, Override, OverrideKind, OverrideRow, PersonId,
     PersonKey, PersonRow, Seq, SourceRecord,
 };
-use crate::read::{Found, Read, ReadError, ReadResult, ViewOptions};
+use crate::read::{Countable, Found, Read, ReadError, ReadResult, ViewOptions, Whom};
 use crate::rules::ordered;
 use crate::schema::{Schema, names_closest};
 use crate::snapshot::{AsOfError, Snapshot, State, evidence, household_row, member, seen};
@@ -53,9 +55,6 @@ pub enum ViewError {
     /// The schema cannot be put in force in this store.
     #[error(transparent)]
     Schema(Box<SchemaError>),
-    /// It is asked for a purpose, and nothing is kept about purposes.
-    #[error("consent is not kept yet: nothing can be asked for a purpose")]
-    Purpose,
     /// What had to be read is damaged or could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -64,31 +63,30 @@ pub enum ViewError {
 /// A view of a store: as it is, as it was, or as it would be.
 pub enum StoreView {
     /// As it was resolved.
-    Resolved(Snapshot),
+    Resolved(Asked<Snapshot>),
     /// As it would be resolved otherwise.
-    Supposed(Box<Supposed>),
+    Supposed(Box<Asked<Supposed>>),
 }
 
 impl Snapshot {
     /// The view of the store that the options ask for.
     pub fn view(&self, options: &ViewOptions) -> Result<StoreView, ViewError> {
-        if options.purpose.is_some() {
-            return Err(ViewError::Purpose);
-        }
+        let purpose = options.purpose.as_deref();
         let base = match options.as_of {
             None => self.clone(),
             Some(moment) => self.as_of(moment)?,
         };
         if !options.is_hypothetical() {
-            return Ok(StoreView::Resolved(base));
+            return Ok(StoreView::Resolved(Asked::new(base, purpose)));
         }
-        Ok(StoreView::Supposed(Box::new(Supposed::new(self.clone(), base, options)?)))
+        let supposed = Supposed::new(self.clone(), base, options)?;
+        Ok(StoreView::Supposed(Box::new(Asked::new(supposed, purpose))))
     }
 
     /// The store as it would be with another schema in force. The whole store is
     /// resolved at once, in memory, as [`crate::Store::plan_schema`] does it.
     pub fn under(&self, schema: &Schema) -> Result<StoreView, ViewError> {
-        Ok(StoreView::Supposed(Box::new(Supposed::under(self, schema)?)))
+        Ok(StoreView::Supposed(Box::new(Asked::new(Supposed::under(self, schema)?, None))))
     }
 }
 
@@ -193,6 +191,11 @@ impl Supposed {
             without_sources: Vec::new(),
         };
         Ok(Self { now: now.clone(), base, schema, inner: Mutex::new(inner), changes_links: false })
+    }
+
+    /// The stored state that it is resolved from.
+    pub(crate) fn basis(&self) -> &Snapshot {
+        &self.base
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -653,9 +656,9 @@ macro_rules! iterate {
 }
 
 impl Read for StoreView {
-    type Now = Snapshot;
+    type Now = Asked<Snapshot>;
 
-    fn now(&self) -> &Snapshot {
+    fn now(&self) -> &Asked<Snapshot> {
         ask!(self, view => view.now())
     }
 
@@ -669,6 +672,10 @@ impl Read for StoreView {
 
     fn names(&self) -> &Catalogue {
         ask!(self, view => view.names())
+    }
+
+    fn refusal(&self, whom: Whom<'_>) -> ReadResult<Option<Refusal>> {
+        ask!(self, view => view.refusal(whom))
     }
 
     fn find(&self, identifier: &Identifier) -> ReadResult<Found> {
@@ -780,5 +787,9 @@ impl Read for StoreView {
 
     fn link_count(&self) -> ReadResult<u64> {
         ask!(self, view => view.link_count())
+    }
+
+    fn estimate(&self, what: Countable) -> ReadResult<u64> {
+        ask!(self, view => view.estimate(what))
     }
 }

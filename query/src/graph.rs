@@ -182,6 +182,11 @@ pub trait Graph<'r> {
         Ok(self.nodes(labels))
     }
 
+    /// About how many nodes have all of these labels, to plan by.
+    fn estimate(&self, labels: &[LabelId]) -> ReadResult<u64> {
+        self.node_count(labels)
+    }
+
     /// Whether [`Graph::node_count`] is exact for `labels`.
     fn counts_exactly(&self, _labels: &[LabelId]) -> bool {
         false

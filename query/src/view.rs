@@ -1,10 +1,11 @@
 //! The options of a statement: of which view of a store it is asked.
 
+use kinfold_engine::consent;
 use kinfold_engine::model::{Identifier, Seq, Timestamp};
 use kinfold_engine::read::{AsOf, Read, ViewOptions};
 
 use crate::ast::{Literal, LiteralKind, OptionKind, ViewOption, Who};
-use crate::error::{Fault, Outcome};
+use crate::error::{Fault, Outcome, nearest};
 use crate::exec::procedure_fault;
 use crate::prepare::{Params, param};
 use crate::value::Value;
@@ -24,10 +25,7 @@ pub(crate) fn view(options: &[ViewOption], params: &Params) -> Outcome<ViewOptio
             OptionKind::WithoutLink(a, b) => {
                 view.without_links.push((identifier(a, params)?, identifier(b, params)?));
             }
-            OptionKind::ForPurpose(_) => {
-                return Err(Fault::unsupported(option.span, "the option `FOR PURPOSE`")
-                    .hint("consent is not kept yet"));
-            }
+            OptionKind::ForPurpose(given) => view.purpose = Some(purpose(given, params)?),
         }
     }
     Ok(view)
@@ -69,7 +67,21 @@ pub(crate) fn check(options: &[ViewOption], params: &Params, now: &impl Read) ->
                     return Err(Fault::binding("out-of-range", time.span, message));
                 }
             }
-            OptionKind::Threshold(_) | OptionKind::ForPurpose(_) => {}
+            OptionKind::ForPurpose(given) => {
+                let purpose = purpose(given, params)?;
+                let names = now.names();
+                // Nobody needs to have said anything. But one that is nearly another
+                // is a slip, and would let everybody through.
+                if names.attribute(&consent::attribute(&purpose)).is_none() {
+                    let known = names.attributes.iter().filter_map(consent::purpose);
+                    if let Some(near) = nearest(&purpose, known) {
+                        let message = format!("nobody has said anything about the purpose `{purpose}`");
+                        let fault = Fault::binding("unknown-purpose", given.span, message);
+                        return Err(fault.hint(format!("did you mean `{near}`?")));
+                    }
+                }
+            }
+            OptionKind::Threshold(_) => {}
         }
     }
     Ok(())
@@ -99,6 +111,17 @@ fn text(literal: &Literal, params: &Params, wanted: &str) -> Outcome<String> {
         Value::String(text) => Ok(text.to_string()),
         other => Err(wrong_type(literal, &other, wanted)),
     }
+}
+
+fn purpose(literal: &Literal, params: &Params) -> Outcome<String> {
+    let purpose = text(literal, params, "a purpose is named by a string")?;
+    if purpose.is_empty() {
+        let message = "a purpose has a name, and this is none";
+        return Err(
+            Fault::binding("unknown-purpose", literal.span, message).hint("as in FOR PURPOSE 'marketing'")
+        );
+    }
+    Ok(purpose)
 }
 
 fn moment(literal: &Literal, params: &Params) -> Outcome<AsOf> {

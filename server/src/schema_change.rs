@@ -64,8 +64,7 @@ impl From<ViewError> for ChangeError {
             ViewError::AsOf(_)
             | ViewError::Threshold { .. }
             | ViewError::UnknownSource { .. }
-            | ViewError::UnknownIdentifier { .. }
-            | ViewError::Purpose => Self::Read(ReadError::Storage(error.to_string())),
+            | ViewError::UnknownIdentifier { .. } => Self::Read(ReadError::Storage(error.to_string())),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod cli;
 mod conformance;
+mod consent;
 mod crash;
 mod damage;
 mod datasets;

@@ -123,7 +123,7 @@ fn errors_of_a_server_are_those_of_a_store() {
         "AS OF 1000000 RETURN 1",
         "THRESHOLD 2 PERSON email:'ann@example.com'",
         "WITHOUT SOURCE 'nobody' RETURN 1",
-        "FOR PURPOSE 'marketing' RETURN 1",
+        "FOR PURPOSE '' RETURN 1",
     ] {
         let local = store.cli.run(["query", "--store", &path, text]);
         let remote = store.cli.run(["query", "--server", &served.url, text]);

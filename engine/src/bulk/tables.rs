@@ -589,7 +589,8 @@ impl Rows<'_> {
             if let Some((_, row)) = &mut current {
                 row.claim(seen.identifiers, seen.kind, seen.confidence, seen.time);
                 for (attribute, value) in &seen.record.attributes {
-                    row.learn(*attribute, value, seen.time);
+                    let name = self.intake.names.attributes.name(*attribute).unwrap_or_default();
+                    row.learn(name, *attribute, value, seen.time);
                 }
             }
         }

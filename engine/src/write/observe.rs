@@ -320,7 +320,8 @@ impl Overlay {
         identifiers.sort_unstable();
         record.claim(identifiers, said.kind.map(KindId::get), said.confidence, said.time);
         for (attribute, value) in &from.attributes {
-            record.learn(*attribute, value, said.time);
+            let name = self.names.attributes.name(*attribute).unwrap_or_default();
+            record.learn(name, *attribute, value, said.time);
         }
         for (id, _) in ids {
             self.key_ring.put((*id, said.source, from.hash), KeyRingRow);

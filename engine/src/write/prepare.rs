@@ -1,6 +1,7 @@
 //! Checks and normalises an observation before it reaches the writer, on the caller's thread.
 
 use crate::codec::{Hash128, StoredAttribute};
+use crate::consent;
 use crate::model::{
     AttributeValue, MAX_ATTRIBUTE_BYTES, MAX_ATTRIBUTES, MAX_IDENTIFIERS, MAX_NAME_BYTES, Observation,
 };
@@ -169,6 +170,9 @@ fn check(
                 return refuse(field(), RejectReason::OutOfRange, message);
             }
             _ => {}
+        }
+        if let Some(message) = consent::fault(&attribute, &value) {
+            return refuse(field(), RejectReason::InvalidValue, message);
         }
         let value = StoredAttribute::from(&value);
         stored.push((attribute, value));

@@ -88,6 +88,10 @@ impl<'r> Graph<'r> for Measured<'r> {
         self.each(self.graph.between(a, b, direction, types))
     }
 
+    fn estimate(&self, labels: &[LabelId]) -> ReadResult<u64> {
+        self.graph.estimate(labels)
+    }
+
     fn fan_out(&self, labels: &[LabelId], direction: Direction, types: &[TypeId]) -> ReadResult<f64> {
         self.graph.fan_out(labels, direction, types)
     }

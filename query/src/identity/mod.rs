@@ -15,7 +15,7 @@ use std::rc::Rc;
 use kinfold_engine::model::{
     HouseholdId, HouseholdKey, HouseholdMember, Identifier, IdentifierId, NamespaceId, PersonId, PersonKey,
 };
-use kinfold_engine::read::{Found, Read, ReadResult};
+use kinfold_engine::read::{Countable, Found, Read, ReadResult};
 
 use crate::ast::Direction;
 use crate::graph::{
@@ -50,6 +50,7 @@ const NAMESPACES: u32 = 4;
 pub struct IdentityGraph<'r, R> {
     read: &'r R,
     cache: Rc<Cache>,
+    /// What plans are made by.
     counts: OnceCell<Counts>,
 }
 
@@ -164,10 +165,10 @@ impl<'r, R: Read> IdentityGraph<'r, R> {
             return Ok(*counts);
         }
         let counts = Counts {
-            identifiers: self.read.identifier_count(None)?,
-            persons: self.read.person_count()?,
-            households: self.read.household_count()?,
-            links: self.read.link_count()?,
+            identifiers: self.read.estimate(Countable::Identifiers(None))?,
+            persons: self.read.estimate(Countable::Persons)?,
+            households: self.read.estimate(Countable::Households)?,
+            links: self.read.estimate(Countable::Links)?,
         };
         Ok(*self.counts.get_or_init(|| counts))
     }
@@ -278,12 +279,25 @@ impl<'r, R: Read> Graph<'r> for IdentityGraph<'r, R> {
     }
 
     fn node_count(&self, labels: &[LabelId]) -> ReadResult<u64> {
+        let read = self.read;
+        match Class::of(labels) {
+            Class::Every => {
+                Ok(read.identifier_count(None)? + read.person_count()? + read.household_count()?)
+            }
+            Class::Identifiers(namespace) => read.identifier_count(namespace),
+            Class::Persons => read.person_count(),
+            Class::Households => read.household_count(),
+            Class::Nothing => Ok(0),
+        }
+    }
+
+    fn estimate(&self, labels: &[LabelId]) -> ReadResult<u64> {
         let counts = self.counts()?;
         match Class::of(labels) {
             Class::Every => Ok(counts.identifiers + counts.persons + counts.households),
             Class::Identifiers(None) => Ok(counts.identifiers),
             Class::Identifiers(namespace) => {
-                self.cache.count(namespace, || self.read.identifier_count(namespace))
+                self.cache.count(namespace, || self.read.estimate(Countable::Identifiers(namespace)))
             }
             Class::Persons => Ok(counts.persons),
             Class::Households => Ok(counts.households),

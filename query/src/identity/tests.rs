@@ -799,7 +799,8 @@ fn options_that_make_no_sense_are_refused_where_they_stand() {
         ),
         ("WITHOUT LINK account:'a1' - account:'a9' RETURN 1", "not-found", 29, "`account:a9` was never seen"),
         ("WITHOUT LINK account:'a1' - account:'a2' RETURN 1", "not-found", 1, "no link between"),
-        ("FOR PURPOSE 'marketing' PERSON 'p0'", "unsupported", 1, "consent is not kept yet"),
+        ("FOR PURPOSE '' PERSON 'p0'", "unknown-purpose", 13, "a purpose has a name"),
+        ("FOR PURPOSE 3 PERSON 'p0'", "wrong-type", 13, "named by a string"),
     ] {
         let error = view(text, &params).expect_err(text);
         assert_eq!((error.code(), error.column()), (code, column), "{error}");

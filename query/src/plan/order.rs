@@ -278,8 +278,8 @@ impl Planner<'_, '_> {
                 // A label at the far end leaves the share of nodes that have it.
                 let share = match &self.matching.nodes[to].labels {
                     Some(labels) if !labels.is_empty() => {
-                        let all = self.graph.node_count(&[])?.max(1) as f64;
-                        (self.graph.node_count(labels)? as f64 / all).clamp(0.05, 1.0)
+                        let all = self.graph.estimate(&[])?.max(1) as f64;
+                        (self.graph.estimate(labels)? as f64 / all).clamp(0.05, 1.0)
                     }
                     _ => 1.0,
                 };
@@ -292,7 +292,7 @@ impl Planner<'_, '_> {
 
     fn scan_cost(&self, at: usize) -> ReadResult<f64> {
         match &self.matching.nodes[at].labels {
-            Some(labels) => Ok(self.graph.node_count(labels)? as f64),
+            Some(labels) => Ok(self.graph.estimate(labels)? as f64),
             None => Ok(0.0),
         }
     }

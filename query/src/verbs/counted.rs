@@ -6,12 +6,13 @@
 use std::cell::RefCell;
 
 use kinfold_engine::answers::AnswerError;
+use kinfold_engine::consent::Refusal;
 use kinfold_engine::model::{
     Catalogue, Event, HouseholdId, HouseholdKey, HouseholdMember, HouseholdRow, Identifier, IdentifierId,
     IdentifierRecord, Link, LinkRow, Member, NamespaceId, Override, OverrideRow, PersonId, PersonKey,
     PersonRow, Seq, SourceRecord,
 };
-use kinfold_engine::read::{Found, Read, ReadError, ReadResult};
+use kinfold_engine::read::{Countable, Found, Read, ReadError, ReadResult, Whom};
 use kinfold_engine::schema::Schema;
 
 use super::{error, hinted};
@@ -86,6 +87,10 @@ impl<R: Read> Read for Counted<'_, R> {
 
     fn names(&self) -> &Catalogue {
         self.read.names()
+    }
+
+    fn refusal(&self, whom: Whom<'_>) -> ReadResult<Option<Refusal>> {
+        self.one(|read| read.refusal(whom))
     }
 
     fn find(&self, identifier: &Identifier) -> ReadResult<Found> {
@@ -193,5 +198,9 @@ impl<R: Read> Read for Counted<'_, R> {
 
     fn link_count(&self) -> ReadResult<u64> {
         self.one(R::link_count)
+    }
+
+    fn estimate(&self, what: Countable) -> ReadResult<u64> {
+        self.one(|read| read.estimate(what))
     }
 }

@@ -7,8 +7,9 @@ mod lookup;
 mod network;
 mod why;
 
+use kinfold_engine::consent::Refusal;
 use kinfold_engine::model::{HouseholdId, Identifier, IdentifierId, NamespaceId, PersonId, PersonRow};
-use kinfold_engine::read::{Found, Read, ReadError, ReadResult};
+use kinfold_engine::read::{Found, Read, ReadError, ReadResult, Whom};
 
 use crate::ast::{Span, Verb, VerbKind, Who};
 use crate::error::{Fault, Outcome};
@@ -25,6 +26,10 @@ pub(crate) struct Answer<'r> {
     pub(crate) columns: &'static [&'static str],
     pub(crate) rows: ProcedureRows<'r>,
 }
+
+/// The columns of the answer about somebody who refused the purpose that is
+/// asked for: whoever was asked about, the purpose, and the word. It is all that is told.
+const REFUSED: [&str; 3] = ["who", "purpose", "consent"];
 
 /// The columns of a verb.
 pub(crate) fn columns(kind: VerbKind) -> &'static [&'static str] {
@@ -89,11 +94,32 @@ pub(crate) fn run<'r, R: Read>(
         }
         None => None,
     };
+    let refused = refused(read, &who).map_err(|error| procedure_fault(error, verb.span))?;
+    if !refused.is_empty() {
+        return Ok(Answer { columns: &REFUSED, rows: located(ready(refused), verb.span)? });
+    }
     let rows = rows(verb.kind, read, &who, number, account).map_err(|wrong| {
         let span = wrong.argument.and_then(|at| verb.who.get(at)).map_or(verb.span, Who::span);
         procedure_fault(wrong.error, span)
     })?;
     Ok(Answer { columns: columns(verb.kind), rows })
+}
+
+/// A row for each of them who refused the purpose that is asked for.
+fn refused(read: &impl Read, who: &[Target]) -> Result<Vec<Vec<Value>>, ProcedureError> {
+    let mut rows = Vec::new();
+    for target in who {
+        let (refusal, name) = match target {
+            Target::Name(name) => (read.refusal(Whom::Identifier(name))?, name.to_string()),
+            Target::Person(id) => (read.refusal(Whom::Person(*id))?, id.to_string()),
+            // Nobody refuses for a household: it is told without those who did.
+            Target::Household(_) => continue,
+        };
+        if let Some(Refusal { purpose, word }) = refusal {
+            rows.push(vec![name.into(), purpose.into(), word.as_str().into()]);
+        }
+    }
+    Ok(rows)
 }
 
 /// Whom `who` names.
@@ -146,6 +172,10 @@ pub(crate) fn answer<'r, R: Read>(
         Some(value) => number(kind, value)?,
         None => None,
     };
+    // Among rows of a graph query, who refused is not there.
+    if !refused(read, &targets)?.is_empty() {
+        return ready(Vec::new());
+    }
     rows(kind, read, &targets, number, account).map_err(|wrong| wrong.error)
 }
 

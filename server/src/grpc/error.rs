@@ -105,7 +105,7 @@ impl From<ViewError> for CallError {
             ViewError::UnknownIdentifier { identifier } => return Self::UnknownIdentifier(identifier),
             ViewError::Schema(error) => return (*error).into(),
             ViewError::AsOf(AsOfError::Ahead { .. }) | ViewError::Threshold { .. } => FieldFault::OutOfRange,
-            ViewError::UnknownSource { .. } | ViewError::Purpose => FieldFault::Malformed,
+            ViewError::UnknownSource { .. } => FieldFault::Malformed,
         };
         FieldError::new("text", fault, text).into()
     }
