@@ -326,6 +326,10 @@ fn atom(i: In<'_>) -> Res<'_, Expr> {
 
 fn pattern(i: In<'_>) -> Res<'_, Expr> {
     let (rest, chain) = chain(i)?;
+    if chain.rest.is_empty() {
+        // What follows is no relationship to a node: `(a)-[1]-(2)` subtracts.
+        return parenthesised(i);
+    }
     let span = chain.span;
     Ok((rest, Expr { kind: ExprKind::Pattern(Box::new(chain)), span }))
 }

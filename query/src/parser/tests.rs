@@ -262,6 +262,7 @@ fn parentheses_and_patterns_are_told_apart() {
         ("RETURN (1)--(2)", "RETURN 1 - -(2)"),
         ("RETURN (a)-[q * 2]-size(b)", "RETURN a - [(q * 2)] - size(b)"),
         ("RETURN (a)-[]- size (b), (a)-[1]-b", "RETURN a - [] - size(b), a - [1] - b"),
+        ("RETURN (a)-[1]-(b), (a)<-[]-(0)", "RETURN a - [1] - b, a < -[] - 0"),
         ("MATCH (a) WHERE (a)-->() RETURN a", "MATCH (a) WHERE (a)-[]->() RETURN a"),
         (
             "MATCH (a) WHERE NOT (a {x: (1)})--(:B) RETURN a",
