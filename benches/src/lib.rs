@@ -1,4 +1,14 @@
-//! Seeded input for benchmarks: the same seed gives the same observations.
+//! Seeded input for benchmarks, and what `benches/compare` asks of a store.
+//!
+//! [`population`] makes observations for the criterion benchmarks: the same seed
+//! gives the same ones. [`drive`] does the work of a comparison on a store or a
+//! server and gives figures; [`floor`] does the same in memory, with nothing
+//! stored, to know how fast it could be.
+
+pub mod drive;
+pub mod figures;
+pub mod floor;
+pub mod workload;
 
 use std::collections::BTreeMap;
 
