@@ -15,7 +15,7 @@ BIN := $(CARGO_TARGET_DIR)/release/kinfold
 # Tests run the optimised code with the assertions that releases leave out.
 CHECKED := CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS=true CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS=true
 
-.PHONY: help setup build demo evaluate test test-rust test-python lint licences bench clean-cache
+.PHONY: help setup build demo evaluate test test-rust test-python lint licences bench compare clean-cache
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,10 @@ licences: ## The licences of everything that is linked
 
 bench: setup ## The benchmarks of the engine's hot paths and of queries
 	cargo bench --locked -p kinfold-benches
+
+compare: setup ## Kinfold beside other stores on the same work; SCALE=1 (million links), PEERS=all, ROUNDS=3
+	cargo build --release --locked -p kinfold-server -p kinfold-benches --bins
+	benches/compare/run compare $(if $(SCALE),--scale $(SCALE)) $(if $(PEERS),--peers $(PEERS)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 clean-cache: ## Remove what builds left outside the checkout
 	rm -rf "$(KINFOLD_CACHE)"
