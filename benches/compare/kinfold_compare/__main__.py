@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -231,6 +232,8 @@ def main() -> int:
     if not given or (given[0] not in commands and given[0] not in ("-h", "--help")):
         given = ["compare", *given]
     arguments = _parser().parse_args(given)
+    # Whoever ends this ends it as the keyboard does: what was started is stopped first.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return commands[arguments.command](arguments)
     except FileNotFoundError as error:

@@ -145,6 +145,11 @@ def _own(path: str) -> Callable[[Medians], Number]:
     return lambda medians: medians.of("kinfold", path)
 
 
+def _where_syncs_are_quick(value: float) -> Callable[[Medians], Number]:
+    """Give a goal that holds where a sync takes 1 ms or less."""
+    return lambda medians: value if (medians.of("kinfold", "sync_us") or 0.0) <= 1_000 else None
+
+
 def _fixed(value: float) -> Callable[[Medians], Number]:
     return lambda medians: value
 
@@ -207,7 +212,13 @@ _GOALS = (
         False,
         "/s",
     ),
-    Goal("joins, 64 clients, where a sync takes 1 ms or less", _own("join_64.per_s"), _fixed(50_000), False, "/s"),
+    Goal(
+        "joins, 64 clients, where a sync takes 1 ms or less",
+        _own("join_64.per_s"),
+        _where_syncs_are_quick(50_000),
+        False,
+        "/s",
+    ),
     Goal("disk, a link", _own("disk_bytes_a_link"), _fixed(130), True, "bytes"),
     Goal("memory of the server (10 million links)", _own("server_peak_mb"), _fixed(1_073.7), True, "MB"),
     Goal("cold start to first answer (50 million links)", _own("cold.first_answer_s"), _fixed(2), True, "s"),

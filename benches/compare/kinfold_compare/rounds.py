@@ -22,6 +22,9 @@ from .measure import Figures, load, machine, sync_us
 
 _GRACE_SECONDS = 20
 
+_LOG_KEPT = 4_000
+"""How much of what a failed run printed is kept in the results, in characters."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -88,10 +91,13 @@ def run_side(side: str, data: DataSet, workload: Workload, number: int, plan: Pl
             )
         failed = _wait(process, report, plan.step_timeout)
         state = _state(report)
+        said = log.read_text(errors="replace").strip()
         if failed is None and process.returncode != 0:
-            said = log.read_text(errors="replace").strip().splitlines()
-            failed = f"{state['step'] or 'ending'}: {said[-1] if said else f'exit status {process.returncode}'}"
+            why = said.splitlines()[-1] if said else f"exit status {process.returncode}"
+            failed = f"{state['step'] or 'ending'}: {why}"
         result: Figures = before | state["result"] | {"load_after": load(), "failed": failed}
+        if failed:
+            result["log"] = said[-_LOG_KEPT:]
         return result
     finally:
         shutil.rmtree(directory, ignore_errors=True)
