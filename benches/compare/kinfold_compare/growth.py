@@ -72,7 +72,9 @@ def _draw(scales: Sequence[tuple[int, Medians]], path: Path) -> None:
         right.set(title="lookup, warm, in-process", ylabel="µs")
         right.legend(frameon=False)
         for axes in (left, right):
-            axes.set(xscale="log", xlabel="links", ylim=(0, None))
+            axes.set(xscale="log", xlabel="links, million", ylim=(0, axes.get_ylim()[1] * 1.08))
+            axes.set_xticks(links, [f"{count / 1e6:.2g}" for count in links])
+            axes.minorticks_off()
             axes.grid(alpha=0.3)
             axes.spines[["top", "right"]].set_visible(False)
         figure.savefig(path, format="svg", metadata={"Date": None})
