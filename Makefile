@@ -15,6 +15,9 @@ BIN := $(CARGO_TARGET_DIR)/release/kinfold
 # Tests run the optimised code with the assertions that releases leave out.
 CHECKED := CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS=true CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS=true
 
+# What is measured has them left out, whatever the environment says.
+UNCHECKED := CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS=false CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS=false
+
 .PHONY: help setup build demo evaluate test test-rust test-python lint licences bench compare clean-cache
 
 help: ## This list
@@ -55,7 +58,7 @@ bench: setup ## The benchmarks of the engine's hot paths and of queries
 	cargo bench --locked -p kinfold-benches
 
 compare: setup ## Kinfold beside other stores on the same work; SCALE=1 (million links), PEERS=all, ROUNDS=3
-	cargo build --release --locked -p kinfold-server -p kinfold-benches --bins
+	$(UNCHECKED) cargo build --release --locked -p kinfold-server -p kinfold-benches --bins
 	benches/compare/run compare $(if $(SCALE),--scale $(SCALE)) $(if $(PEERS),--peers $(PEERS)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 clean-cache: ## Remove what builds left outside the checkout

@@ -42,7 +42,9 @@ pub fn run(store: &Store, workload: &Workload) -> anyhow::Result<Value> {
     if sizes != workload.persons_per_size {
         wrong.push(format!("persons per size are {sizes:?} for {:?}", workload.persons_per_size));
     }
-    Ok(json!({ "persons": stats.persons, "links": stats.links, "wrong": wrong }))
+    // Whoever measures wants to know that this build is slower than a release.
+    let assertions = cfg!(debug_assertions);
+    Ok(json!({ "persons": stats.persons, "links": stats.links, "wrong": wrong, "assertions": assertions }))
 }
 
 #[cfg(test)]
@@ -87,7 +89,8 @@ mod tests {
     #[test]
     fn the_right_answers_are_right() {
         let found = run(&store(), &workload()).expect("readable");
-        assert_eq!(found, json!({ "persons": 2, "links": 3, "wrong": [] }));
+        assert_eq!((&found["persons"], &found["links"]), (&json!(2), &json!(3)));
+        assert_eq!(found["wrong"], json!([]));
     }
 
     #[test]
