@@ -133,6 +133,15 @@ def _rounds(arguments: argparse.Namespace, scale: Scale) -> int:
     return count
 
 
+def _missing(name: str) -> str | None:
+    """Say why a peer cannot take part; `None` if it can."""
+    try:
+        PEERS[name].load()
+    except NotHere as reason:
+        return str(reason)
+    return None
+
+
 def _present(chosen: list[str], *, install: bool) -> list[str]:
     """Leave out the peers that cannot take part, saying why."""
     present = []
@@ -140,17 +149,13 @@ def _present(chosen: list[str], *, install: bool) -> list[str]:
         if name == "floor":
             present.append(name)
             continue
-        entry = PEERS[name]
-        try:
-            entry.load()
-        except NotHere:
-            if entry.debian and install:
-                servers.install(list(entry.debian), _say)
-            try:
-                entry.load()
-            except NotHere as error:
-                _say(f"skipping {name}: {error}")
-                continue
+        reason = _missing(name)
+        for package in PEERS[name].debian if install else ():
+            if reason is not None and servers.install(package, _say):
+                reason = _missing(name)
+        if reason is not None:
+            _say(f"skipping {name}: {reason}")
+            continue
         present.append(name)
     return present
 

@@ -15,25 +15,25 @@ _STOP_SECONDS = 30
 
 def postgres_directory() -> Path | None:
     """Give the directory of PostgreSQL's programs; version 15 if there are several."""
-    found = [path for path in Path("/usr/lib/postgresql").glob("*/bin") if (path / "postgres").exists()]
-    found.sort(key=lambda path: (path.parent.name == "15", float(path.parent.name)))
+    found = [path for path in Path("/usr/lib/postgresql").glob("[0-9]*/bin") if (path / "postgres").exists()]
+    found.sort(key=lambda path: (path.parent.name == "15", path.parent.name))
     if found:
         return found[-1]
     program = shutil.which("postgres")
     return Path(program).resolve().parent if program else None
 
 
-def install(packages: list[str], say: Callable[[str], None]) -> None:
-    """Install Debian packages, if this is Debian and root asks; else do nothing.
+def install(package: str, say: Callable[[str], None]) -> bool:
+    """Install a Debian package, if this is Debian and root asks; say whether it is installed now.
 
     Debian starts a server that it installs, where services are started at all;
     the comparison starts its own and does not touch that one.
     """
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        return
-    say(f"installing {' '.join(packages)} with apt-get")
+        return False
+    say(f"installing {package} with apt-get")
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *packages]):
+    for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", package]):
         done = subprocess.run(
             ["apt-get", *command],
             env=environment,
@@ -43,8 +43,10 @@ def install(packages: list[str], say: Callable[[str], None]) -> None:
             check=False,
         )
         if done.returncode != 0:
-            say(f"apt-get {command[0]} failed: {done.stderr.strip().splitlines()[-1:]}")
-            return
+            said = done.stderr.strip().splitlines()
+            say(f"apt-get {command[0]} failed: {said[-1] if said else f'exit status {done.returncode}'}")
+            return False
+    return True
 
 
 def stop(process: subprocess.Popen[bytes], how: signal.Signals) -> None:

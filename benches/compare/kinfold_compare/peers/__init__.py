@@ -12,7 +12,7 @@ __all__ = ["PEERS", "Entry", "NotHere"]
 
 @dataclass(frozen=True)
 class Entry:
-    """Where a peer is, and what it needs of Debian."""
+    """Where a peer is, and the Debian packages with its server: the first that can be installed will do."""
 
     module: str
     name: str
@@ -33,7 +33,7 @@ PEERS = {
     "duckdb": Entry("duckdb_peer", "DuckDb"),
     "kuzu": Entry("kuzu_peer", "Kuzu"),
     "ladybug": Entry("kuzu_peer", "Ladybug"),
-    "postgres": Entry("postgres_peer", "Postgres", ("postgresql-15",)),
+    "postgres": Entry("postgres_peer", "Postgres", ("postgresql-15", "postgresql")),
     "redis": Entry("redis_peer", "Redis", ("redis-server",)),
     "oxigraph": Entry("oxigraph_peer", "Oxigraph"),
     "cozo": Entry("cozo_peer", "Cozo"),
