@@ -289,7 +289,11 @@ impl<R: Basis> Asked<R> {
             Cause::Observation { identifiers, .. } => self.hides_any(identifiers)?,
             Cause::Override { pair, .. } => self.hides_any(&[pair.0, pair.1])?,
             Cause::Retraction { what: Retracted::Link(a, b), .. } => self.hides_any(&[*a, *b])?,
-            Cause::Retraction { .. } | Cause::Schema { .. } | Cause::Rebuild | Cause::BackgroundCut => false,
+            Cause::Retraction { .. }
+            | Cause::Schema { .. }
+            | Cause::Rebuild
+            | Cause::BackgroundCut
+            | Cause::BulkLoad => false,
         };
         if by_cause {
             return Ok(true);

@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// Rows and messages are many small pieces of memory that come and go on several threads.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     kinfold_server::cli::main()
 }

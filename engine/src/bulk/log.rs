@@ -251,7 +251,7 @@ impl Logged {
 }
 
 /// After how many values the place of the next is noted.
-const NOTE_EVERY: usize = 16;
+const NOTE_EVERY: usize = 4;
 
 /// The values of identifiers, by their numbers.
 #[derive(Debug)]

@@ -22,6 +22,10 @@ pub struct CatalogueFull {
 impl Names {
     /// The number of `name`.
     pub fn number(&self, name: &str) -> Option<u16> {
+        // A few are faster compared than hashed.
+        if self.list.len() <= 16 {
+            return self.list.iter().position(|known| known == name).map(|at| at as u16);
+        }
         self.numbers.get(name).copied()
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rocksdb::{Cache, IngestExternalFileOptions, Options, SstFileWriter};
+use rocksdb::{Cache, DBCompressionType, IngestExternalFileOptions, Options, SstFileWriter};
 
 use super::{Database, Tables, family, past_key, table_options};
 use crate::codec::{Row, Table};
@@ -47,7 +47,9 @@ pub(crate) fn sorted_rows<E: From<String>>(
         return Ok(SortedRows { table, stock: Stock::Memory(rows) });
     };
     let cache = Cache::new_lru_cache(1 << 20);
-    let options = table_options(table, &cache);
+    let mut options = table_options(table, &cache);
+    // The storage packs them tighter when it next moves them; now time counts.
+    options.set_bottommost_compression_type(DBCompressionType::Lz4);
     let files =
         Files { directory, name: format!("{}-{part}", table.name()), options: &options, done: Vec::new() };
     let mut writer = RowWriter { table, to: To::File { files, open: None }, value: Vec::new(), rows: 0 };

@@ -90,23 +90,27 @@ pub(super) fn next_chunk(reader: &mut RowReader<'_>, ordinal: u64) -> Result<Opt
 
 /// Hashes a chunk with XXH3 (128 bits) over an encoding that no two different
 /// chunks share: every text goes with its length, every choice with a tag.
-struct ChunkId(Xxh3);
+struct ChunkId {
+    hash: Xxh3,
+    /// What is still to be hashed: few large pieces are faster than many small ones.
+    piece: Vec<u8>,
+}
 
 impl ChunkId {
     fn new(ordinal: u64) -> Self {
-        let mut id = Self(Xxh3::new());
+        let mut id = Self { hash: Xxh3::new(), piece: Vec::new() };
         id.text(b"kinfold import 1");
         id.number(ordinal);
         id
     }
 
     fn number(&mut self, number: u64) {
-        self.0.update(&number.to_le_bytes());
+        self.piece.extend_from_slice(&number.to_le_bytes());
     }
 
     fn text(&mut self, text: &[u8]) {
         self.number(text.len() as u64);
-        self.0.update(text);
+        self.piece.extend_from_slice(text);
     }
 
     fn option(&mut self, text: Option<&str>) {
@@ -120,6 +124,8 @@ impl ChunkId {
     }
 
     fn row(&mut self, raw: &[u8], observation: Option<&Observation>) {
+        self.hash.update(&self.piece);
+        self.piece.clear();
         self.text(raw);
         let Some(observation) = observation else {
             self.number(0);
@@ -161,8 +167,9 @@ impl ChunkId {
         }
     }
 
-    fn finish(&self) -> String {
-        format!("import:{:032x}", self.0.digest128())
+    fn finish(mut self) -> String {
+        self.hash.update(&self.piece);
+        format!("import:{:032x}", self.hash.digest128())
     }
 }
 
