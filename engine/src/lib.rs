@@ -5,6 +5,7 @@
 //! no wire format and no query text.
 
 pub mod answers;
+#[cfg_attr(not(feature = "store"), allow(dead_code))]
 pub mod consent;
 pub mod model;
 pub mod normalise;
