@@ -91,7 +91,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
 }
 
 /// From how many bytes on a store that holds nothing is loaded in bulk: less is quick anyhow.
-const BULK_BYTES: u64 = 1 << 20;
+const BULK_BYTES: u64 = 8 << 20;
 
 fn import(args: &import::ImportArgs) -> Result<ExitCode, Failure> {
     let mut opened = None;

@@ -77,7 +77,7 @@ pub struct ImportArgs {
     #[arg(long, value_name = "FILE")]
     pub rejects: Option<PathBuf>,
     /// Load into a store that holds nothing yet, all at once; chosen for itself where that is so and the files have
-    /// more than 1 MiB
+    /// more than 8 MiB
     #[arg(long, conflicts_with = "stream")]
     pub bulk: bool,
     /// Write batch after batch, even into a store that holds nothing yet
