@@ -167,25 +167,38 @@ impl Consent {
     }
 
     /// The refusal of a place: it has links to persons, and all of them refused.
+    /// Where links are supposed away it is enough that it is so as stored.
     fn of_place(&self, view: &impl Basis, id: IdentifierId) -> ReadResult<Option<Word>> {
         let known = self.said().places.get(&id).copied();
         if let Some(known) = known {
             return Ok(known);
         }
-        let mut most = None;
-        for link in view.links(id, None) {
-            let Some(person) = view.person_of(link?.other)? else { continue };
-            match self.of_person(view, person)? {
-                Some(word) => most = most.max(Some(word)),
-                None => {
-                    most = None;
-                    break;
-                }
-            }
+        let mut word = deserted(view, id, |person| self.of_person(view, person))?;
+        if supposes(view) {
+            let stored = view.stored();
+            word = word.max(deserted(stored, id, |person| self.of_stored(stored, person))?);
         }
-        remember(&mut self.said().places, id, most);
-        Ok(most)
+        remember(&mut self.said().places, id, word);
+        Ok(word)
     }
+}
+
+/// The most restrictive word of the persons that an identifier has links to;
+/// `None` if there are none, or one who did not refuse.
+fn deserted(
+    read: &impl Read,
+    id: IdentifierId,
+    refused: impl Fn(PersonKey) -> ReadResult<Option<Word>>,
+) -> ReadResult<Option<Word>> {
+    let mut most = None;
+    for link in read.links(id, None) {
+        let Some(person) = read.person_of(link?.other)? else { continue };
+        match refused(person)? {
+            None => return Ok(None),
+            word => most = most.max(word),
+        }
+    }
+    Ok(most)
 }
 
 fn supposes<R: Basis>(_: &R) -> bool {

@@ -182,13 +182,13 @@ fn whatever_walks_a_giant_component_ends_at_a_limit() {
         "MATCH (a {i: 0}) RETURN COUNT { (a)-[*]-(b) }",
         "MATCH (a {i: 0}) WHERE EXISTS { (a)-[*]-(b) WHERE b.i < 0 } RETURN a",
     ] {
-        let limits = Limits { max_expansions: 20_000, ..Limits::default() };
+        let limits = Limits { max_expansions: 3_000, ..Limits::default() };
         let options = Options { limits, ..Options::default() };
         let mut rows = prepare_on(text, Box::new(&graph), Params::new(), options).unwrap().run();
         let error = rows.by_ref().find_map(Result::err).unwrap_or_else(|| panic!("{text} met no limit"));
         assert_eq!(error.kind(), ErrorKind::Limit { name: "max_expansions" }, "{text}: {error}");
         assert!(error.to_string().contains("limit max_expansions"), "{error}");
-        assert_eq!(rows.stats().expansions, 20_000, "{text}");
+        assert_eq!(rows.stats().expansions, 3_000, "{text}");
     }
 }
 
@@ -297,7 +297,7 @@ fn ten_thousand_levels_are_too_deep_wherever_they_are() {
         for step in [
             "WITH [x] AS x ",
             "WITH {x: x} AS x ",
-            "UNWIND [[[x]]] AS x WITH [x] AS x ",
+            "UNWIND [[x]] AS y WITH [y] AS x ",
             "WITH [y IN [x] | [y]] AS x ",
             "WITH collect(x) AS x ",
             "WITH CASE WHEN true THEN [null, x] END AS x ",
