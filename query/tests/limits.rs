@@ -301,7 +301,7 @@ fn ten_thousand_levels_are_too_deep_wherever_they_are() {
             "WITH [y IN [x] | [y]] AS x ",
             "WITH collect(x) AS x ",
             "WITH CASE WHEN true THEN [null, x] END AS x ",
-            "WITH [x] + [[x]] AS x ",
+            "WITH [] + [x] AS x ",
             "WITH coalesce(null, [x]) AS x ",
             "WITH COUNT { UNWIND [1] AS y RETURN y } AS n, [x] AS x ",
         ] {
