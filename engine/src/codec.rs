@@ -1073,7 +1073,11 @@ mod tests {
             hash.update(&[18]);
             hash.update(&key);
             hash.update(&value);
-            assert_eq!(checksum(Table::Links, &key, &value), (hash.digest() as u32).to_le_bytes(), "{length}");
+            assert_eq!(
+                checksum(Table::Links, &key, &value),
+                (hash.digest() as u32).to_le_bytes(),
+                "{length}"
+            );
         }
     }
 

@@ -8,7 +8,7 @@ use super::expand::{has_type, is_new, node, ways};
 use super::{Context, Pull, Row, Stage, eval, read};
 use crate::ast::Span;
 use crate::error::{Fault, Outcome};
-use crate::graph::{NodeId, RelId, Steps};
+use crate::graph::{NodeId, Nodes, RelId, Steps};
 use crate::limits::Held;
 use crate::plan::VarExpand;
 use crate::value::{NodeValue, PathValue, RelValue, Value, equal};
@@ -196,14 +196,25 @@ impl<'r> Stage<'r> for WalkStage<'r> {
 }
 
 /// A list of relationships that is bound already: its ends become bound, or are compared.
-pub(super) struct TrailStage {
+pub(super) struct TrailStage<'r> {
     spec: Arc<VarExpand>,
     rows: Vec<Row>,
+    /// An empty list between two nodes that are not bound: each node is both.
+    anywhere: Option<(Row, Nodes<'r>)>,
 }
 
-impl TrailStage {
+impl TrailStage<'_> {
     pub(super) fn new(spec: &Arc<VarExpand>) -> Self {
-        Self { spec: Arc::clone(spec), rows: Vec::new() }
+        Self { spec: Arc::clone(spec), rows: Vec::new(), anywhere: None }
+    }
+
+    /// The row with the two ends of the list bound.
+    fn found(&self, row: &Row, start: NodeId, end: NodeId) -> Row {
+        let step = &self.spec.step;
+        let mut found = row.with_room(step.from.max(step.to));
+        found.set(step.from, Value::Node(NodeValue::new(start)));
+        found.set(step.to, Value::Node(NodeValue::new(end)));
+        found
     }
 
     /// Where the list leads from `start`, if it can be walked.
@@ -222,7 +233,7 @@ impl TrailStage {
     }
 }
 
-impl<'r> Stage<'r> for TrailStage {
+impl<'r> Stage<'r> for TrailStage<'r> {
     fn feed(&mut self, context: &Context<'r>, mut row: Row) -> Outcome<()> {
         let spec = Arc::clone(&self.spec);
         let step = &spec.step;
@@ -261,24 +272,32 @@ impl<'r> Stage<'r> for TrailStage {
                 .collect(),
             (None, None, Some(to)) => to.into_iter().collect(),
             (None, None, None) => {
-                let what = "an empty list of relationships between two nodes that are not bound";
-                return Err(Fault::unsupported(step.span, what));
+                self.anywhere = Some((row, context.graph.nodes(&[])));
+                return Ok(());
             }
         };
         for start in starts.into_iter().rev() {
             let Some(end) = self.walk(context, start, &rels)? else { continue };
             let same = step.from != step.to || start == end;
             if same && to.is_none_or(|to| to == Some(end)) {
-                let mut found = row.with_room(step.from.max(step.to));
-                found.set(step.from, Value::Node(NodeValue::new(start)));
-                found.set(step.to, Value::Node(NodeValue::new(end)));
+                let found = self.found(&row, start, end);
                 self.rows.push(found);
             }
         }
         Ok(())
     }
 
-    fn next(&mut self, _: &Context<'r>) -> Outcome<Pull> {
-        Ok(self.rows.pop().map_or(Pull::Starved, Pull::Row))
+    fn next(&mut self, context: &Context<'r>) -> Outcome<Pull> {
+        let Some((row, nodes)) = &mut self.anywhere else {
+            return Ok(self.rows.pop().map_or(Pull::Starved, Pull::Row));
+        };
+        let Some(node) = nodes.next() else {
+            self.anywhere = None;
+            return Ok(Pull::Starved);
+        };
+        let span = self.spec.step.span;
+        context.meter.expansion(span)?;
+        let (row, node) = (row.clone(), read(node, span)?);
+        Ok(Pull::Row(self.found(&row, node, node)))
     }
 }

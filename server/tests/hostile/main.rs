@@ -76,8 +76,8 @@ fn hostile() -> Vec<(String, Code, &'static str)> {
         "LIMIT_EXPANSIONS",
         &[
             "MATCH (a)-[*]-(b) RETURN count(*)",
-            "MATCH (a:account {value: 'c'})-[:LINKED*]-(b) WHERE b.value = '' RETURN b",
-            "MATCH (a), (b), (c) WHERE a.value = '' RETURN count(*)",
+            "MATCH (a:account {value: 'c'})-[:LINKED*]-(b) WHERE b.degree < 0 RETURN b",
+            "MATCH (a), (b), (c) WHERE a.degree + b.degree + c.degree < 0 RETURN count(*)",
             "MATCH (a:account {value: 'c'}) RETURN COUNT { (a)-[*]-() }",
             "MATCH (a:Identifier) CALL identity.network(a.id, 4) YIELD id WITH id WHERE id = '' RETURN count(*)",
         ],

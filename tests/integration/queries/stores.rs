@@ -115,7 +115,9 @@ fn latest(read: &impl Read, records: &[SourceRecord]) -> Vec<(String, Val)> {
 }
 
 fn node(labels: &[&str], id: String, properties: Vec<(&str, Val)>, attributes: Vec<(String, Val)>) -> Node {
-    let own = properties.into_iter().map(|(name, value)| (name.to_owned(), value));
+    // What is null is not there.
+    let own = properties.into_iter().filter(|(_, value)| !matches!(value, Val::Null));
+    let own = own.map(|(name, value)| (name.to_owned(), value));
     let id = Val::Str(id);
     let all = attributes.into_iter().chain(own).chain([("id".to_owned(), id.clone())]);
     Node { labels: labels.iter().map(|label| (*label).to_owned()).collect(), properties: all.collect(), id }
