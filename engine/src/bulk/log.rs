@@ -319,8 +319,8 @@ mod tests {
     use super::*;
 
     fn seen(at: u32) -> Logged {
-        let record = (at % 3 == 0).then(|| LoggedRecord {
-            record_id: (at % 2 == 0).then(|| format!("r{at}")),
+        let record = at.is_multiple_of(3).then(|| LoggedRecord {
+            record_id: at.is_multiple_of(2).then(|| format!("r{at}")),
             hash: [at as u8; 16],
             attributes: vec![
                 (1, StoredAttribute::String("Ulm".to_owned())),
@@ -332,7 +332,7 @@ mod tests {
         Logged {
             identifiers: (0..at % 4 + 1).map(IdentifierId::new).collect(),
             source: SourceId::new(at as u16),
-            kind: (at % 2 == 1).then(|| KindId::new(at as u16)),
+            kind: (!at.is_multiple_of(2)).then(|| KindId::new(at as u16)),
             time: i64::from(at) - 5,
             confidence: 0.25,
             record,

@@ -34,10 +34,11 @@ const QUERIES: usize = 8;
 /// How long a query may run.
 const DEADLINE: Duration = Duration::from_secs(2);
 
-/// By how much the process may grow: what all queries together may hold, as
-/// much again for the rows in flight and what is sent, and what server, clients
-/// and store take themselves (they are one process here).
-const GROWTH: usize = 2 * QUERIES * MEMORY + (64 << 20);
+/// By how much the process may grow: for each query some times what is counted of
+/// it, since the allocator rounds up, keeps what is given back, and has a heap for
+/// each thread (180 MiB in all were seen), and what server, clients and store take
+/// themselves, which are one process here. Without limits it would be gigabytes.
+const GROWTH: usize = 8 * QUERIES * MEMORY + (64 << 20);
 
 /// The most memory that this process has had, in bytes; `None` where the system does not tell it so.
 fn peak() -> Option<usize> {
@@ -76,7 +77,7 @@ fn hostile() -> Vec<(String, Code, &'static str)> {
         "LIMIT_EXPANSIONS",
         &[
             "MATCH (a)-[*]-(b) RETURN count(*)",
-            "MATCH (a:account {value: 'c'})-[:LINKED*]-(b) WHERE b.degree < 0 RETURN b",
+            "MATCH (a:account {value: 'c'})-[:LINKED*]-(b) RETURN count(b)",
             "MATCH (a), (b), (c) WHERE a.degree + b.degree + c.degree < 0 RETURN count(*)",
             "MATCH (a:account {value: 'c'}) RETURN COUNT { (a)-[*]-() }",
             "MATCH (a:Identifier) CALL identity.network(a.id, 4) YIELD id WITH id WHERE id = '' RETURN count(*)",

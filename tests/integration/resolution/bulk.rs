@@ -36,6 +36,9 @@ fn seen() -> impl Strategy<Value = Vec<Saw>> {
 /// What is known of a person.
 type Known = (Vec<ProfileIdentifier>, Vec<SourceRecord>, Vec<ProfileAttribute>);
 
+/// What is known of an identifier: itself, its links and whether they conduct, its records.
+type Seen = (Option<IdentifierRecord>, Vec<(LinkRow, bool)>, Vec<SourceRecord>);
+
 /// What a state says, but for the events that led to it and the numbers of rows.
 #[derive(Debug, PartialEq)]
 struct Standing {
@@ -43,7 +46,7 @@ struct Standing {
     ids: Ids,
     households: BTreeMap<PersonId, Option<HouseholdId>>,
     profiles: BTreeMap<PersonId, Known>,
-    identifiers: BTreeMap<Id, (Option<IdentifierRecord>, Vec<(LinkRow, bool)>, Vec<SourceRecord>)>,
+    identifiers: BTreeMap<Id, Seen>,
     lookups: BTreeMap<Id, Option<PersonId>>,
 }
 
