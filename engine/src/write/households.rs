@@ -33,6 +33,7 @@ impl Overlay {
                 self.residents.put((home, person), ResidentRow);
                 self.identifier(home)?.residents += 1;
                 self.touched.residents.insert(home);
+                self.touched.lived.insert((person, home));
             }
             Some(known) if known.held.is_some() && known.via != row.via => {
                 self.set_held(IdentifierId::new(known.via), home, None)?;
@@ -192,7 +193,7 @@ impl Overlay {
         Ok(())
     }
 
-    fn household_head(&mut self, key: HouseholdKey) -> ReadResult<&mut HouseholdHead> {
+    pub(super) fn household_head(&mut self, key: HouseholdKey) -> ReadResult<&mut HouseholdHead> {
         self.households.get_mut(&self.view, key)?.ok_or_else(|| {
             corrupt::<HouseholdHead>(format!("household {} is named but does not exist", key.get()))
         })
@@ -214,9 +215,8 @@ impl Overlay {
 
     /// Settles households after persons are settled.
     pub(crate) fn settle_households(&mut self) -> ReadResult<()> {
-        for home in std::mem::take(&mut self.touched.residents) {
-            self.settle_shared_home(home)?;
-        }
+        self.settle_shared_homes()?;
+        self.touched.lived.clear();
         let persons = std::mem::take(&mut self.touched.persons);
         let identifiers = std::mem::take(&mut self.touched.identifiers);
         let households = std::mem::take(&mut self.touched.households);
@@ -233,29 +233,36 @@ impl Overlay {
         self.resettle_households(&region)
     }
 
+    /// Marks, or marks no longer, as shared where persons have moved in or out; says whether any mark is another.
+    pub(super) fn settle_shared_homes(&mut self) -> ReadResult<bool> {
+        let mut any = false;
+        for home in std::mem::take(&mut self.touched.residents) {
+            any |= self.settle_shared_home(home)?;
+        }
+        Ok(any)
+    }
+
     /// Marks a household-scope identifier as shared when more persons are tied
-    /// to it than its namespace allows, and takes the mark off again.
-    fn settle_shared_home(&mut self, home: IdentifierId) -> ReadResult<()> {
-        let row = self.identifier(home)?;
+    /// to it than its namespace allows, and takes the mark off again; says whether it did either.
+    fn settle_shared_home(&mut self, home: IdentifierId) -> ReadResult<bool> {
+        let row = self.read_identifier(home)?;
         let (namespace, residents) = (row.namespace, row.residents);
         let rule = self.rules.of(crate::model::NamespaceId::new(namespace));
         let shared = rule.shared_above_persons.is_some_and(|most| residents > most);
-        let Some(owner) = self.owner(home)? else { return Ok(()) };
-        if owner.shared != shared {
-            self.owners.put(home, OwnerRow { shared, ..owner });
-            self.touched.identifiers.insert(home);
-            let residents = self.residents_of(home)?;
-            self.touched.persons.extend(residents);
-            let linked = self.linked_homes(home)?;
-            self.touched.identifiers.extend(linked.into_iter().map(|(other, _)| other));
-        }
-        Ok(())
+        let Some(owner) = self.owner(home)?.filter(|owner| owner.shared != shared) else { return Ok(false) };
+        self.owners.put(home, OwnerRow { shared, ..owner });
+        self.touched.identifiers.insert(home);
+        let residents = self.residents_of(home)?;
+        self.touched.persons.extend(residents);
+        let linked = self.linked_homes(home)?;
+        self.touched.identifiers.extend(linked.into_iter().map(|(other, _)| other));
+        Ok(true)
     }
 
     /// The household-scope identifiers that a link of enough weight ties to one, with that link.
-    fn linked_homes(&mut self, home: IdentifierId) -> ReadResult<Vec<(IdentifierId, LinkRow)>> {
+    pub(super) fn linked_homes(&mut self, home: IdentifierId) -> ReadResult<Vec<(IdentifierId, LinkRow)>> {
         let mut linked = Vec::new();
-        if self.identifier(home)?.home_links > 0 {
+        if self.read_identifier(home)?.home_links > 0 {
             for namespace in self.rules.household_namespaces.clone() {
                 for ((.., other), link) in self.links_of(home, Some(namespace))? {
                     if link.weight >= self.rules.household_threshold {
@@ -468,7 +475,7 @@ impl Overlay {
         Ok(())
     }
 
-    fn new_household(
+    pub(super) fn new_household(
         &mut self,
         part: &[HouseholdMember],
         persons: u32,
@@ -492,7 +499,7 @@ impl Overlay {
         Ok((key, HouseholdHead { id: id.get(), born, created_at, persons, identifiers }))
     }
 
-    fn move_household(
+    pub(super) fn move_household(
         &mut self,
         member: HouseholdMember,
         old: Option<HouseholdKey>,

@@ -67,7 +67,7 @@ impl Overlay {
                 _ => {}
             }
         }
-        self.settle_persons(fresh, &joins, &changed, seeds)?;
+        let mut grown = self.settle_persons(fresh, &joins, &changed, seeds)?;
 
         let threshold = self.rules.household_threshold;
         for change in changes {
@@ -77,26 +77,30 @@ impl Overlay {
             }
             match (self.rules.is_person(change.of_a), self.rules.is_person(change.of_b)) {
                 (true, true) => {}
-                (false, false) => self.touched.identifiers.extend([change.a, change.b]),
-                (true, false) => self.settle_home(change.a, change.b, change)?,
-                (false, true) => self.settle_home(change.b, change.a, change)?,
+                (false, false) => {
+                    self.touched.identifiers.extend([change.a, change.b]);
+                    grown &= is;
+                }
+                (true, false) => grown &= self.settle_home(change.a, change.b, change)?,
+                (false, true) => grown &= self.settle_home(change.b, change.a, change)?,
             }
         }
-        self.settle_households()
+        if grown { self.settle_grown_households() } else { self.settle_households() }
     }
 
+    /// Settles where the person of `member` lives; says whether that can only have become more.
     fn settle_home(
         &mut self,
         member: IdentifierId,
         home: IdentifierId,
         change: &LinkChange,
-    ) -> ReadResult<()> {
+    ) -> ReadResult<bool> {
         let Some(person) = self.owner(member)?.and_then(|row| row.person()) else {
             return Err(corrupt::<OwnerRow>(format!("identifier {} is in no person", member.get())));
         };
         // A denied member says nothing of where its person lives.
         if self.is_denied(member)? {
-            return Ok(());
+            return Ok(true);
         }
         let lessened = |(before, _): (f64, i64), (after, _): (f64, i64)| after < before;
         match (change.before, change.after) {
@@ -104,10 +108,11 @@ impl Overlay {
                 if weight >= self.rules.household_threshold
                     && before.is_none_or(|before| !lessened(before, (weight, last)) && before.1 <= last) =>
             {
-                self.offer_home(person, home, HomeRow { weight, last, via: member.get(), held: None })
+                self.offer_home(person, home, HomeRow { weight, last, via: member.get(), held: None })?;
+                Ok(true)
             }
             // Another member's link may be the strongest now.
-            _ => self.rebuild_homes(person),
+            _ => self.rebuild_homes(person).map(|()| false),
         }
     }
 

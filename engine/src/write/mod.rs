@@ -3,7 +3,7 @@
 //! A caller's thread checks and normalises a batch (`prepare`); the writing
 //! thread (`writer`) applies observation after observation to an overlay of the
 //! store (`overlay`, `observe`), where persons (`persons`) and households
-//! (`households`) are settled at once, and commits what waited together in one
+//! (`households`, `growth`) are settled at once, and commits what waited together in one
 //! synced batch. Applying one by one makes the result, ids included, depend on
 //! the order of observations alone and never on how they were batched.
 
@@ -14,6 +14,8 @@ mod api;
 mod changes;
 #[cfg(feature = "store")]
 mod cuts;
+#[cfg(feature = "store")]
+mod growth;
 #[cfg(feature = "store")]
 mod households;
 #[cfg(feature = "store")]

@@ -339,6 +339,8 @@ pub(crate) struct Touched {
     pub(crate) households: BTreeSet<crate::model::HouseholdKey>,
     /// Household-scope identifiers that gained or lost a resident.
     pub(crate) residents: BTreeSet<IdentifierId>,
+    /// Persons and where they live that they did not live before.
+    pub(crate) lived: BTreeSet<(crate::model::PersonKey, IdentifierId)>,
 }
 
 impl Overlay {
@@ -447,21 +449,21 @@ impl Overlay {
         self.identifiers.get_mut(&self.view, id)?.ok_or_else(missing)
     }
 
-    /// The value of an identifier that a row names.
-    pub(crate) fn identifier_value(&mut self, id: IdentifierId) -> ReadResult<String> {
+    /// The row of an identifier that a row names, to be read.
+    pub(crate) fn read_identifier(&mut self, id: IdentifierId) -> ReadResult<&IdentifierRow> {
         let missing =
             || corrupt::<IdentifierRow>(format!("identifier {} is named but does not exist", id.get()));
-        Ok(self.identifiers.get(&self.view, id)?.ok_or_else(missing)?.value.clone())
+        self.identifiers.get(&self.view, id)?.ok_or_else(missing)
+    }
+
+    /// The value of an identifier that a row names.
+    pub(crate) fn identifier_value(&mut self, id: IdentifierId) -> ReadResult<String> {
+        Ok(self.read_identifier(id)?.value.clone())
     }
 
     /// The namespace of an identifier that a row names.
     pub(crate) fn namespace(&mut self, id: IdentifierId) -> ReadResult<NamespaceId> {
-        match self.identifiers.get(&self.view, id)? {
-            Some(row) => Ok(NamespaceId::new(row.namespace)),
-            None => {
-                Err(corrupt::<IdentifierRow>(format!("identifier {} is named but does not exist", id.get())))
-            }
-        }
+        Ok(NamespaceId::new(self.read_identifier(id)?.namespace))
     }
 
     /// What an identifier belongs to; `None` for one of person scope made by the write at hand.

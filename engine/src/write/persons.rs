@@ -108,9 +108,15 @@ impl Overlay {
 
     /// Adds an identifier that is in no person.
     fn add_member(&mut self, key: PersonKey, id: IdentifierId) -> ReadResult<()> {
-        let row = self.identifier(id)?;
+        let row = self.read_identifier(id)?;
         let overrides = row.overrides;
         let member = StoredMember { id: id.get(), namespace: row.namespace, value: row.value.clone() };
+        self.put_member(key, member, overrides)
+    }
+
+    /// Adds a member that is in no person, on which so many overrides stand.
+    fn put_member(&mut self, key: PersonKey, member: StoredMember, overrides: u32) -> ReadResult<()> {
+        let id = IdentifierId::new(member.id);
         let head = self.head(key)?;
         head.size += 1;
         head.overrides += overrides;
@@ -131,8 +137,13 @@ impl Overlay {
         self.set_owner(id, Owner::Person { key: key.get(), chunk })
     }
 
-    /// Takes an identifier out of the person it is in.
-    fn remove_member(&mut self, key: PersonKey, chunk: u32, id: IdentifierId) -> ReadResult<()> {
+    /// Takes an identifier out of the person it is in; gives it with the number of overrides on it.
+    fn remove_member(
+        &mut self,
+        key: PersonKey,
+        chunk: u32,
+        id: IdentifierId,
+    ) -> ReadResult<(StoredMember, u32)> {
         let lost =
             || corrupt::<PersonChunk>(format!("identifier {} is not where its owner row says", id.get()));
         let row = self.persons.get_mut(&self.view, (key, chunk))?.ok_or_else(lost)?;
@@ -142,7 +153,11 @@ impl Overlay {
         if emptied {
             self.persons.delete((key, chunk));
         }
-        let overrides = self.identifier(id)?.overrides;
+        // Where none stands on the person, none stands on a member.
+        let overrides = match self.read_head(key)?.overrides {
+            0 => 0,
+            _ => self.read_identifier(id)?.overrides,
+        };
         let head = self.head(key)?;
         head.size -= 1;
         head.overrides -= overrides;
@@ -151,7 +166,10 @@ impl Overlay {
             head.chunks -= 1;
         }
         let sparse = head.chunks as usize > 4 + 4 * (head.size as usize).div_ceil(CHUNK_MEMBERS);
-        if sparse { self.repack(key) } else { Ok(()) }
+        if sparse {
+            self.repack(key)?;
+        }
+        Ok((member, overrides))
     }
 
     /// Moves a person's members together after many have left.
@@ -189,7 +207,8 @@ impl Overlay {
             if key == to.get() {
                 return Ok(());
             }
-            self.remove_member(PersonKey::new(key), chunk, id)?;
+            let (member, overrides) = self.remove_member(PersonKey::new(key), chunk, id)?;
+            return self.put_member(to, member, overrides);
         }
         self.add_member(to, id)
     }
@@ -219,14 +238,15 @@ impl Overlay {
     /// conduct since, `changed` those inside components that are cut which
     /// conduct as before and weigh otherwise, and `unsettled` identifiers whose
     /// raw components have to be looked at whole: ends of what conducts no
-    /// longer, or what a newly shared identifier was tied to.
+    /// longer, or what a newly shared identifier was tied to. Says whether whole
+    /// persons were joined, and nothing else.
     pub(crate) fn settle_persons(
         &mut self,
         fresh: &[IdentifierId],
         joins: &[Join],
         changed: &[(IdentifierId, IdentifierId)],
         unsettled: BTreeSet<IdentifierId>,
-    ) -> ReadResult<()> {
+    ) -> ReadResult<bool> {
         let mut seeds = unsettled;
         if seeds.is_empty() && changed.is_empty() {
             let unions = self.plan_unions(fresh, joins)?;
@@ -234,16 +254,16 @@ impl Overlay {
                 for union in unions {
                     self.unite(&union)?;
                 }
-                return Ok(());
+                return Ok(true);
             }
         }
         if seeds.is_empty() && self.settle_in_cut(fresh, joins, changed)? {
-            return Ok(());
+            return Ok(false);
         }
         seeds.extend(changed.iter().flat_map(|(a, b)| [*a, *b]));
         seeds.extend(fresh);
         seeds.extend(joins.iter().flat_map(|join| [join.a, join.b]));
-        self.resettle(seeds)
+        self.resettle(seeds).map(|()| false)
     }
 
     /// The unions that `joins` make of whole persons and fresh identifiers.
