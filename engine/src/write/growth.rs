@@ -151,7 +151,9 @@ impl Overlay {
         // The rows of the largest stay where they are; the id of the oldest survives.
         let largest = households
             .iter()
-            .max_by_key(|(key, head)| (head.persons + head.identifiers, std::cmp::Reverse(*key)))
+            .max_by_key(|(_, head)| {
+                (head.persons + head.identifiers, std::cmp::Reverse((head.born, head.id)))
+            })
             .map(|(key, _)| *key);
         let (into, mut head) = match (largest, oldest) {
             (Some(into), Some(oldest)) => (into, oldest),

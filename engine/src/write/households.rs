@@ -391,6 +391,12 @@ impl Overlay {
                 }
             }
         }
+        let least: Vec<Option<HouseholdMember>> = parts
+            .iter()
+            .map(|part| {
+                part.iter().filter(|member| matches!(member, HouseholdMember::Identifier(_))).min().copied()
+            })
+            .collect();
         let mut ancestors = Vec::with_capacity(region.households.len());
         let mut heads = Vec::with_capacity(region.households.len());
         for key in &region.households {
@@ -399,12 +405,14 @@ impl Overlay {
             let anchor = HouseholdMember::Identifier(id.anchor());
             let anchored = part_of.get(&anchor).filter(|_| before.get(&anchor) == Some(key)).copied();
             // A household whose anchor joins nobody any longer goes on where most of it
-            // went, and an anchor that has left has no say in that, wherever it is now.
+            // went, and an anchor that has left has no say in that, wherever it is now. Among
+            // equals the part with the least place is taken: keys are others where the same
+            // came in by another way.
             let most = || {
                 let shares = shares.get(key)?;
                 shares
                     .iter()
-                    .max_by_key(|(part, count)| (**count, std::cmp::Reverse(**part)))
+                    .max_by_key(|(part, count)| (**count, std::cmp::Reverse(least[**part])))
                     .map(|(part, _)| *part)
             };
             ancestors.push(Ancestor { id, born: Seq::new(head.born), heir: anchored.or_else(most) });

@@ -337,9 +337,10 @@ impl Overlay {
         for key in &union.persons {
             persons.push((self.read_head(*key)?.size, *key, self.identity(*key)?));
         }
-        // The rows of the largest stay where they are; the id of the oldest survives.
+        // The rows of the largest stay where they are; the id of the oldest survives. Among
+        // equals it goes by age: keys are others where the same came in by another way.
         let (into, survivor) =
-            match persons.iter().max_by_key(|(size, key, _)| (*size, std::cmp::Reverse(*key))) {
+            match persons.iter().max_by_key(|(size, _, identity)| (*size, std::cmp::Reverse(*identity))) {
                 Some((_, key, largest)) => {
                     (*key, persons.iter().map(|(.., identity)| *identity).min().unwrap_or(*largest))
                 }
@@ -753,7 +754,7 @@ impl Overlay {
                 }
             });
         }
-        let placed = self.place_parts(before, parts, &shares, &settled)?;
+        let placed = self.place_parts(before, parts, &shares, &settled, &identities)?;
         for (part, key) in placed.keys.iter().enumerate() {
             self.identify(*key, settled[part], components[part])?;
         }
@@ -781,19 +782,25 @@ impl Overlay {
 
     /// Moves members so that every part has its rows: each part gets the key of
     /// the old person that gives it most, if no larger part has it, or a new one.
+    /// Among equals the part with the least identifier, and the older person, go
+    /// first: whose rows stay decides whose household does.
     fn place_parts(
         &mut self,
         before: &[PersonKey],
         parts: &[Vec<IdentifierId>],
         shares: &[BTreeMap<PersonKey, u32>],
         identities: &[Identity],
+        known: &HashMap<PersonKey, Identity>,
     ) -> ReadResult<Placed> {
+        let least: Vec<Option<IdentifierId>> = parts.iter().map(|part| part.iter().min().copied()).collect();
         let mut wishes: Vec<(u32, usize, PersonKey)> = shares
             .iter()
             .enumerate()
             .flat_map(|(part, shares)| shares.iter().map(move |(key, count)| (*count, part, *key)))
             .collect();
-        wishes.sort_unstable_by_key(|(count, part, key)| (std::cmp::Reverse(*count), *part, *key));
+        wishes.sort_unstable_by_key(|(count, part, key)| {
+            (std::cmp::Reverse(*count), least[*part], known.get(key).copied(), *key)
+        });
         let mut keys: Vec<Option<PersonKey>> = vec![None; parts.len()];
         let mut taken: HashSet<PersonKey> = HashSet::new();
         for (_, part, key) in wishes {
