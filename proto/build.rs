@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 use prost::Message;
 
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
     "kinfold/v1/common.proto",
     "kinfold/v1/event.proto",
     "kinfold/v1/ingest.proto",
     "kinfold/v1/lookup.proto",
+    "kinfold/v1/explain.proto",
     "kinfold/v1/query.proto",
     "kinfold/v1/watch.proto",
     "kinfold/v1/admin.proto",

@@ -9,6 +9,9 @@
 //! A refusal cannot be supposed away: where persons are resolved otherwise, or
 //! a source is left out, the words count that are stored, for the person of the
 //! view and for that of the store alike.
+//!
+//! The view may also be asked by somebody who may not see the values of some
+//! namespaces: the identifiers are there, under stand-ins that tell them apart.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -31,7 +34,7 @@ pub trait Basis: Read<Now = Snapshot> + Sized {
     type Beside;
 
     /// Makes what is kept beside it.
-    fn beside(&self, purpose: Option<&str>) -> Self::Beside;
+    fn beside(&self, purpose: Option<&str>, redact: &[String]) -> Self::Beside;
 
     /// The store as it is, asked for the same purpose.
     fn now_of(asked: &Asked<Self>) -> &Asked<Snapshot>;
@@ -46,7 +49,7 @@ pub trait Basis: Read<Now = Snapshot> + Sized {
 impl Basis for Snapshot {
     type Beside = ();
 
-    fn beside(&self, _: Option<&str>) {}
+    fn beside(&self, _: Option<&str>, _: &[String]) {}
 
     fn now_of(asked: &Asked<Self>) -> &Asked<Snapshot> {
         asked
@@ -62,8 +65,8 @@ impl Basis for Snapshot {
 impl Basis for Supposed {
     type Beside = Box<Asked<Snapshot>>;
 
-    fn beside(&self, purpose: Option<&str>) -> Self::Beside {
-        Box::new(Asked::new(self.now().clone(), purpose))
+    fn beside(&self, purpose: Option<&str>, redact: &[String]) -> Self::Beside {
+        Box::new(Asked::new(self.now().clone(), purpose, redact))
     }
 
     fn now_of(asked: &Asked<Self>) -> &Asked<Snapshot> {
@@ -83,6 +86,8 @@ pub struct Asked<R: Basis> {
     beside: R::Beside,
     /// `None` if it is asked for no purpose, or for one that nobody has said anything about.
     consent: Option<Consent>,
+    /// The namespaces whose values are not told.
+    redacted: Vec<NamespaceId>,
 }
 
 struct Consent {
@@ -226,8 +231,9 @@ fn count<T>(rows: impl Iterator<Item = ReadResult<T>>) -> ReadResult<u64> {
 }
 
 impl<R: Basis> Asked<R> {
-    /// The view as it answers for a purpose; as it is, for none.
-    pub fn new(view: R, purpose: Option<&str>) -> Self {
+    /// The view as it answers for a purpose (as it is, for none), with stand-ins
+    /// for the values of the namespaces in `redact`.
+    pub fn new(view: R, purpose: Option<&str>, redact: &[String]) -> Self {
         let consent = purpose.and_then(|purpose| {
             Some(Consent {
                 attribute: view.names().attribute(&consent::attribute(purpose))?,
@@ -235,7 +241,16 @@ impl<R: Basis> Asked<R> {
                 said: Mutex::default(),
             })
         });
-        Self { beside: view.beside(purpose), view, consent }
+        let redacted = redact.iter().filter_map(|name| view.names().namespace(name)).collect();
+        Self { beside: view.beside(purpose, redact), view, consent, redacted }
+    }
+
+    /// Puts a stand-in in the place of a value that is not told: it tells
+    /// identifiers apart and says nothing of the value.
+    fn redact(&self, id: IdentifierId, namespace: NamespaceId, value: &mut String) {
+        if self.redacted.contains(&namespace) {
+            *value = format!("redacted-{}", id.get());
+        }
     }
 
     fn person_refused(&self, key: PersonKey) -> ReadResult<Option<Word>> {
@@ -394,7 +409,10 @@ impl<R: Basis> Read for Asked<R> {
     }
 
     fn lookup(&self, identifier: &Identifier) -> ReadResult<Lookup> {
-        let found = self.view.lookup(identifier)?;
+        let mut found = self.view.lookup(identifier)?;
+        if let Lookup::Person { members, .. } = &mut found {
+            members.iter_mut().for_each(|it| self.redact(it.id, it.namespace, &mut it.value));
+        }
         let (Some(_), Lookup::Person { identifier: id, .. } | Lookup::Place { identifier: id, .. }) =
             (&self.consent, &found)
         else {
@@ -419,6 +437,7 @@ impl<R: Basis> Read for Asked<R> {
         if self.consent.is_some() {
             record.degree = u32::try_from(count(self.links(id, None))?).unwrap_or(u32::MAX);
         }
+        self.redact(id, record.namespace, &mut record.value);
         Ok(Some(record))
     }
 
@@ -491,7 +510,12 @@ impl<R: Basis> Read for Asked<R> {
     }
 
     fn members(&self, key: PersonKey) -> impl Iterator<Item = ReadResult<Member>> + '_ {
-        visible(self.view.members(key), move |_| Ok(self.person_refused(key)?.is_some()))
+        let members = visible(self.view.members(key), move |_| Ok(self.person_refused(key)?.is_some()));
+        members.map(|member| {
+            let mut member = member?;
+            self.redact(member.id, member.namespace, &mut member.value);
+            Ok(member)
+        })
     }
 
     fn household_of(&self, id: IdentifierId) -> ReadResult<Option<HouseholdKey>> {

@@ -48,7 +48,7 @@ pub use snapshot::{AsOfError, Snapshot};
 #[cfg(feature = "store")]
 pub use storage::{StorageOptions, Work};
 #[cfg(feature = "store")]
-pub use store::{OpenError, OpenOptions, Stats, Store};
+pub use store::{BackupError, OpenError, OpenOptions, Stats, Store};
 #[cfg(feature = "store")]
 pub use supposed::{StoreView, Supposed, ViewError};
 #[cfg(feature = "store")]

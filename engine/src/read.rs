@@ -4,6 +4,10 @@
 //! same questions about the same store under another threshold, without a
 //! source, or as of an earlier time.
 
+mod counted;
+
+pub use counted::Counted;
+
 use crate::consent::Refusal;
 use crate::model::{
     Catalogue, Event, HouseholdId, HouseholdKey, HouseholdMember, HouseholdRow, Identifier, IdentifierId,
@@ -53,6 +57,8 @@ pub struct ViewOptions {
     pub without_links: Vec<(Identifier, Identifier)>,
     /// For which purpose it is asked: who refused it is not there.
     pub purpose: Option<String>,
+    /// The namespaces whose values are not told: a stand-in comes in the place of each.
+    pub redact: Vec<String>,
 }
 
 impl ViewOptions {

@@ -15,6 +15,8 @@ pub(crate) enum Hashed {
     RequestContent = 4,
     /// A fixed text, by which a store knows its key.
     Proof = 5,
+    /// Whom a log of who asked tells apart without naming.
+    Pseudonym = 6,
 }
 
 /// The key that a store's hashes are made with. It is made at creation, stands

@@ -3,12 +3,12 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, mpsc};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, mpsc};
 use std::time::{Duration, Instant};
 
 use crate::bulk::{BulkError, BulkLoad, BulkOptions, Staged};
-use crate::codec::{Counters, Hash128, LAYOUT_VERSION, RequestRow, StoredNames, Table, decode_value};
-use crate::model::{Catalogue, Names, Seq};
+use crate::codec::{Counters, Hash128, LAYOUT_VERSION, RequestRow, StoredNames, Table, decode_value, hex};
+use crate::model::{Catalogue, MAX_NAME_BYTES, Names, Seq};
 use crate::read::{Read as _, ReadError, ReadResult};
 use crate::rules::Rules;
 use crate::schema::{Schema, SchemaError};
@@ -18,7 +18,8 @@ use crate::storage::{Access, Database, Place, StorageOptions, View, Work};
 use crate::watch::Watch;
 use crate::write::{
     Act, ActError, ActReceipt, Authored, Batch, Done, Overlay, Publish, Receipt, Reply,
-    SchemaError as ChangeError, SchemaPlan, WriteError, Writer, check_author, prepare_act, stored_names,
+    SchemaError as ChangeError, SchemaPlan, WriteError, Writer, check_author, prepare_act, request_row,
+    stored_names,
 };
 
 const KEY_FILE: &str = "kinfold.key";
@@ -155,6 +156,28 @@ pub enum OpenError {
     Read(#[from] ReadError),
 }
 
+/// Why a copy of a store was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// There is something in the directory already.
+    #[error("`{path}` is not empty; a copy is made in a directory of its own")]
+    Exists {
+        /// The directory.
+        path: String,
+    },
+    /// A file or directory cannot be made.
+    #[error("cannot make the copy in `{path}`: {error}")]
+    Io {
+        /// The directory.
+        path: String,
+        /// What went wrong.
+        error: io::Error,
+    },
+    /// The storage cannot be copied.
+    #[error("the storage cannot be copied: {0}")]
+    Storage(String),
+}
+
 struct Inner {
     path: PathBuf,
     database: Database,
@@ -166,11 +189,17 @@ struct Inner {
     /// `None` when open for reading only, or closed.
     writer: RwLock<Option<Writer>>,
     read_only: bool,
+    /// Told how many observations each commit held.
+    observer: OnceLock<Box<dyn Fn(u64) + Send + Sync>>,
 }
 
 impl Inner {
     fn publish(&self, state: Arc<State>) {
         let seq = state.counters.seq;
+        if let Some(observer) = self.observer.get() {
+            let before = self.state.read().unwrap_or_else(PoisonError::into_inner).counters.observations;
+            observer(state.counters.observations.saturating_sub(before));
+        }
         *self.state.write().unwrap_or_else(PoisonError::into_inner) = state;
         *lock(&self.committed) = seq;
         self.progress.notify_all();
@@ -361,6 +390,7 @@ impl Store {
             progress: Condvar::new(),
             writer: RwLock::new(None),
             read_only,
+            observer: OnceLock::new(),
         });
         let store = Self { inner: Arc::clone(&inner) };
         if !read_only {
@@ -423,15 +453,64 @@ impl Store {
 
     /// Does something in somebody's name: an override, or evidence withdrawn.
     pub fn act(&self, act: &Act, by: Authored) -> Result<ActReceipt, ActError> {
+        self.act_once(None, act, by)
+    }
+
+    /// Does something in somebody's name, once for each request id: under the
+    /// same id again, nothing is done and the receipt is that of the first time.
+    /// An id that named something else is refused; so is one without 1 to
+    /// [`MAX_NAME_BYTES`] bytes. An act that is refused leaves its id free.
+    pub fn act_once(
+        &self,
+        request_id: Option<&str>,
+        act: &Act,
+        by: Authored,
+    ) -> Result<ActReceipt, ActError> {
+        let request = match request_id {
+            None => None,
+            Some(id) if id.is_empty() || id.len() > MAX_NAME_BYTES => {
+                return Err(ActError::Write(WriteError::RequestId { given: id.len() }));
+            }
+            Some(id) => {
+                let secret = &self.inner.secret;
+                let said = format!("{act:?} {by:?}");
+                let content = secret.hash(Hashed::RequestContent, said.as_bytes());
+                Some((id.to_owned(), secret.hash(Hashed::RequestId, id.as_bytes()), content))
+            }
+        };
         let schema = Arc::clone(&self.snapshot().state.schema);
         let act = prepare_act(act, by, &schema, &self.inner.secret)?;
         self.work(move |overlay| {
+            if let Some((id, key, content)) = &request
+                && let Some(known) = overlay.requests.get(&overlay.view, *key)?.cloned()
+            {
+                if known.content != *content {
+                    let reused = WriteError::RequestReused { request_id: id.clone() };
+                    return Ok(Err(ActError::Write(reused)));
+                }
+                let (seq, changed) = (known.seq, known.accepted > 0);
+                let events = if changed { overlay.events_of(seq)? } else { Vec::new() };
+                return Ok(Ok(ActReceipt { seq: Seq::new(seq), changed, replayed: true, events }));
+            }
             let before = overlay.counters.seq;
             let done = overlay.act(&act)?;
             Ok(match done {
                 Ok(changed) => {
                     let events = overlay.events_since(before)?;
-                    Ok(ActReceipt { seq: Seq::new(overlay.counters.seq), changed, events })
+                    let seq = Seq::new(overlay.counters.seq);
+                    if let Some((_, key, content)) = request {
+                        let accepted = changed.into();
+                        let receipt = Receipt {
+                            seq,
+                            replayed: false,
+                            accepted,
+                            denied: 0,
+                            rejected: Vec::new(),
+                            held_back: 0,
+                        };
+                        overlay.requests.put(key, request_row(content, &receipt));
+                    }
+                    Ok(ActReceipt { seq, changed, replayed: false, events })
                 }
                 Err(refused) => Err(refused),
             })
@@ -665,6 +744,61 @@ impl Store {
                 .collect(),
             disk_bytes: self.inner.database.disk_bytes(),
         })
+    }
+
+    /// Makes a copy of the store, as it is now, in a directory that is not there
+    /// yet or is empty. Reads and writes go on meanwhile. Where the two are on one
+    /// file system the sorted files are not copied but linked, so that it takes
+    /// little time and room. The copy holds the store's key: keep it as safe as the store.
+    ///
+    /// Returns the sequence number up to which the copy holds everything; it may
+    /// hold some writes more.
+    pub fn backup(&self, to: &Path) -> Result<Seq, BackupError> {
+        let io = |error| BackupError::Io { path: to.display().to_string(), error };
+        match fs::read_dir(to) {
+            Ok(mut entries) => {
+                if entries.next().is_some() {
+                    return Err(BackupError::Exists { path: to.display().to_string() });
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => fs::create_dir_all(to).map_err(io)?,
+            Err(error) => return Err(io(error)),
+        }
+        let seq = self.snapshot().seq();
+        // The database comes last: a directory without one is no store, and says so.
+        self.inner.secret.save(&to.join(KEY_FILE)).map_err(io)?;
+        self.inner.database.checkpoint(&to.join(DATABASE)).map_err(BackupError::Storage)?;
+        Ok(seq)
+    }
+
+    /// Rewrites all sorted files, so that what was deleted or overwritten takes no
+    /// room any more. Reads and writes go on meanwhile, slower. Returns how many
+    /// bytes the files took before and take now.
+    pub fn compact(&self) -> Result<(u64, u64), WriteError> {
+        if self.inner.read_only {
+            return Err(WriteError::ReadOnly);
+        }
+        let before = self.inner.database.disk_bytes();
+        self.inner.database.compact().map_err(WriteError::Storage)?;
+        Ok((before, self.inner.database.disk_bytes()))
+    }
+
+    /// Has `observer` told of every commit how many observations shared it, from the
+    /// writing thread: it must not wait. Only the first that is given is told.
+    pub fn observe_commits(&self, observer: impl Fn(u64) + Send + Sync + 'static) {
+        // One is enough.
+        let _ = self.inner.observer.set(Box::new(observer));
+    }
+
+    /// Figures of the storage by name, for whoever watches it; none of a store in memory.
+    pub fn storage_figures(&self) -> Vec<(&'static str, u64)> {
+        self.inner.database.figures()
+    }
+
+    /// A keyed hash of a text, 32 hexadecimal digits: a name that nobody without
+    /// the store's key leads back to the text, and that is the same every time.
+    pub fn pseudonym(&self, text: &str) -> String {
+        hex(&self.inner.secret.hash(Hashed::Pseudonym, text.as_bytes()))
     }
 
     /// How much has been read and written since the store was opened.

@@ -71,22 +71,22 @@ pub enum StoreView {
 impl Snapshot {
     /// The view of the store that the options ask for.
     pub fn view(&self, options: &ViewOptions) -> Result<StoreView, ViewError> {
-        let purpose = options.purpose.as_deref();
+        let (purpose, redact) = (options.purpose.as_deref(), options.redact.as_slice());
         let base = match options.as_of {
             None => self.clone(),
             Some(moment) => self.as_of(moment)?,
         };
         if !options.is_hypothetical() {
-            return Ok(StoreView::Resolved(Asked::new(base, purpose)));
+            return Ok(StoreView::Resolved(Asked::new(base, purpose, redact)));
         }
         let supposed = Supposed::new(self.clone(), base, options)?;
-        Ok(StoreView::Supposed(Box::new(Asked::new(supposed, purpose))))
+        Ok(StoreView::Supposed(Box::new(Asked::new(supposed, purpose, redact))))
     }
 
     /// The store as it would be with another schema in force. The whole store is
     /// resolved at once, in memory, as [`crate::Store::plan_schema`] does it.
     pub fn under(&self, schema: &Schema) -> Result<StoreView, ViewError> {
-        Ok(StoreView::Supposed(Box::new(Asked::new(Supposed::under(self, schema)?, None))))
+        Ok(StoreView::Supposed(Box::new(Asked::new(Supposed::under(self, schema)?, None, &[]))))
     }
 }
 

@@ -136,6 +136,20 @@ impl Parsed {
         }
     }
 
+    /// The columns that the statement has on a reader of the view that
+    /// [`Parsed::view`] gave. Nothing is run, and nobody looked for: whom a verb
+    /// asks about may be unknown.
+    pub fn columns<R: Read>(self, read: &R) -> Result<Vec<String>, QueryError> {
+        match &self.statement.body {
+            Body::Verb(verb) => {
+                let who = verb.who.iter().try_for_each(|who| verbs::target(who, &self.params).map(drop));
+                who.map_err(|fault| fault.locate(&self.text))?;
+                Ok(verbs::columns(verb.kind).iter().map(|name| (*name).to_owned()).collect())
+            }
+            Body::Query { .. } => Ok(self.prepare(read)?.columns),
+        }
+    }
+
     /// Prepares the statement on a reader of the view that [`Parsed::view`] gave.
     ///
     /// The error says where the statement makes no sense there; a verb whose

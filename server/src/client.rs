@@ -1,5 +1,6 @@
 //! A client for Rust: what the command line speaks to a server with.
 
+use std::future::Future;
 use std::time::Duration;
 
 use kinfold_engine::model::{AttributeValue, Identifier, Observation};
@@ -13,8 +14,11 @@ use kinfold_proto::v1::query_service_server::SERVICE_NAME;
 use kinfold_proto::v1::value::Kind;
 use kinfold_proto::v1::watch_service_client::WatchServiceClient;
 use kinfold_query::{List, Map, Params, Value};
-use tonic::transport::{Channel, Endpoint};
-use tonic::{Code, Streaming};
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tonic::{Code, Request, Status, Streaming};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_types::StatusExt;
@@ -28,11 +32,57 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// The largest message that the client takes, in bytes.
 const MAX_MESSAGE_BYTES: usize = 64 << 20;
 
+/// How often a call is made that may be made again, and how long the first pause is; each is twice the one before.
+const TRIES: u32 = 4;
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The longest pause that a server may ask for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// What a client shows a server, and whom it trusts to be one.
+#[derive(Clone, Default)]
+pub struct ClientOptions {
+    /// The bearer token; `None` for a server that asks for none.
+    pub token: Option<String>,
+    /// The roots that the server's certificate must lead to, PEM; `None`: those of the system.
+    pub ca: Option<Vec<u8>>,
+    /// The client's own certificate and its key, PEM, for a server that asks for one.
+    pub identity: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+impl std::fmt::Debug for ClientOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ClientOptions(..)")
+    }
+}
+
 /// A connection to a server. Cheap to clone; clones share the connection.
 #[derive(Debug, Clone)]
 pub struct Client {
     url: String,
-    channel: Channel,
+    channel: Wire,
+}
+
+/// The way to the server, on which every call gets its token.
+type Wire = InterceptedService<Channel, Bearer>;
+
+/// Puts the token on a call.
+#[derive(Clone)]
+struct Bearer(Option<MetadataValue<Ascii>>);
+
+impl std::fmt::Debug for Bearer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Bearer(..)")
+    }
+}
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(token) = &self.0 {
+            request.metadata_mut().insert("authorization", token.clone());
+        }
+        Ok(request)
+    }
 }
 
 /// Why a server gave no answer.
@@ -40,7 +90,7 @@ pub struct Client {
 pub enum ClientError {
     /// The text names no server.
     #[error(
-        "`{given}` names no server: {why}; expected `http://HOST:PORT`, as in `http://127.0.0.1:{DEFAULT_PORT}`"
+        "`{given}` names no server: {why}; expected `http://HOST:PORT` or `https://HOST:PORT`, as in `http://127.0.0.1:{DEFAULT_PORT}`"
     )]
     Url {
         /// What was given.
@@ -93,11 +143,45 @@ pub enum ClientError {
 }
 
 impl Client {
-    /// Connects to `http://HOST:PORT`; the scheme may be left out, and so may the port.
+    /// Connects to `http://HOST:PORT` or `https://HOST:PORT`; the scheme may be left
+    /// out (`http`), and so may the port.
     pub async fn connect(server: &str) -> Result<Self, ClientError> {
+        Self::connect_with(server, &ClientOptions::default()).await
+    }
+
+    /// Connects with what the server asks for. A token travels to another machine encrypted or not at all.
+    pub async fn connect_with(server: &str, options: &ClientOptions) -> Result<Self, ClientError> {
         let url = url(server)?;
-        let endpoint = Endpoint::from_shared(url.clone())
-            .map_err(|error| ClientError::Url { given: server.to_owned(), why: causes(&error) })?
+        let wrong = |why: &str| ClientError::Url { given: server.to_owned(), why: why.to_owned() };
+        let bearer = match &options.token {
+            None => None,
+            Some(token) => {
+                let value = format!("Bearer {}", token.trim()).parse();
+                let mut value: MetadataValue<Ascii> =
+                    value.map_err(|_| wrong("the token holds what no header may hold"))?;
+                value.set_sensitive(true);
+                Some(value)
+            }
+        };
+        let mut endpoint = Endpoint::from_shared(url.clone())
+            .map_err(|error| ClientError::Url { given: server.to_owned(), why: causes(&error) })?;
+        if url.starts_with("https:") {
+            let mut tls = match &options.ca {
+                Some(ca) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(ca)),
+                None => ClientTlsConfig::new().with_native_roots(),
+            };
+            if let Some((certificate, key)) = &options.identity {
+                tls = tls.identity(Identity::from_pem(certificate, key));
+            }
+            endpoint = endpoint
+                .tls_config(tls)
+                .map_err(|error| ClientError::Url { given: server.to_owned(), why: causes(&error) })?;
+        } else if bearer.is_some() && !is_here(&url) {
+            return Err(wrong("a token would travel unencrypted; use `https`"));
+        } else if options.ca.is_some() || options.identity.is_some() {
+            return Err(wrong("certificates are for `https`"));
+        }
+        let endpoint = endpoint
             .connect_timeout(CONNECT)
             .tcp_nodelay(true)
             .user_agent(concat!("kinfold/", env!("CARGO_PKG_VERSION")))
@@ -106,7 +190,7 @@ impl Client {
             .connect()
             .await
             .map_err(|error| ClientError::Unreachable { url: url.clone(), why: causes(&error) })?;
-        let client = Self { url, channel };
+        let client = Self { url, channel: InterceptedService::new(channel, Bearer(bearer)) };
         client.probe().await?;
         Ok(client)
     }
@@ -165,11 +249,46 @@ impl Client {
         Ok(rows)
     }
 
+    /// Makes a call that may be made again, since it changes nothing or is known to
+    /// the server by its name: where a server is busy or away for a moment, after a pause.
+    async fn again<T, F>(&self, mut call: impl FnMut() -> F) -> Result<T, ClientError>
+    where
+        F: Future<Output = Result<tonic::Response<T>, Status>>,
+    {
+        let mut pause = PAUSE;
+        for _ in 1..TRIES {
+            match call().await {
+                Ok(answer) => return Ok(answer.into_inner()),
+                Err(status) => {
+                    let asked = status.get_error_details().retry_info().and_then(|retry| retry.retry_delay);
+                    let broken = status.code() == Code::Unavailable;
+                    // What never comes right by itself says nothing of when to come back.
+                    let Some(wait) = asked.or(broken.then_some(pause)) else {
+                        return Err(self.refused(&status));
+                    };
+                    tokio::time::sleep(wait.min(LONGEST_PAUSE)).await;
+                    pause *= 2;
+                }
+            }
+        }
+        call().await.map(tonic::Response::into_inner).map_err(|status| self.refused(&status))
+    }
+
     /// The store's figures.
     pub async fn stats(&self) -> Result<v1::GetStatsResponse, ClientError> {
-        let mut client = AdminServiceClient::new(self.channel.clone());
-        let stats = client.get_stats(v1::GetStatsRequest::default()).await;
-        Ok(stats.map_err(|status| self.refused(&status))?.into_inner())
+        self.again(|| {
+            let mut client = AdminServiceClient::new(self.channel.clone());
+            async move { client.get_stats(v1::GetStatsRequest::default()).await }
+        })
+        .await
+    }
+
+    /// Checks the store on the server.
+    pub async fn check(&self) -> Result<v1::CheckResponse, ClientError> {
+        let mut client =
+            AdminServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES);
+        let answer = client.check(v1::CheckRequest::default()).await;
+        Ok(answer.map_err(|status| self.refused(&status))?.into_inner())
     }
 
     /// Writes a batch; returns when it is on disk.
@@ -182,38 +301,47 @@ impl Client {
             request_id: request_id.unwrap_or_default().to_owned(),
             observations: observations.iter().map(observation).collect(),
         };
-        let mut client =
-            IngestServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES);
-        let answer = client.observe(request).await.map_err(|status| self.refused(&status))?;
-        answer.into_inner().receipt.ok_or_else(|| self.contract("no receipt"))
+        let call = || {
+            let mut client =
+                IngestServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES);
+            let request = request.clone();
+            async move { client.observe(request).await }
+        };
+        let answer = match request_id {
+            Some(_) => self.again(call).await?,
+            // Without a name it might be written twice.
+            None => call().await.map_err(|status| self.refused(&status))?.into_inner(),
+        };
+        answer.receipt.ok_or_else(|| self.contract("no receipt"))
     }
 
     /// Does something in somebody's name: an override, or evidence withdrawn.
     pub async fn act(&self, act: &Act, by: &Authored) -> Result<v1::ActReceipt, ClientError> {
         let mut client =
             IngestServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES);
-        let (author, reason) = (by.author.clone(), by.reason.clone());
+        let (author, reason, request_id) = (by.author.clone(), by.reason.clone(), String::new());
         let pair = |a, b| (Some(identifier(a)), Some(identifier(b)));
         let retract = |what| v1::RetractRequest {
             what: Some(v1::Retraction { what: Some(what) }),
             author: by.author.clone(),
             reason: by.reason.clone(),
+            request_id: String::new(),
         };
         use v1::retraction::What;
         let answer = match act {
             Act::Forbid(a, b) => {
                 let (a, b) = pair(a, b);
-                let answer = client.forbid(v1::ForbidRequest { a, b, author, reason }).await;
+                let answer = client.forbid(v1::ForbidRequest { a, b, author, reason, request_id }).await;
                 answer.map(|answer| answer.into_inner().receipt)
             }
             Act::Require(a, b) => {
                 let (a, b) = pair(a, b);
-                let answer = client.require(v1::RequireRequest { a, b, author, reason }).await;
+                let answer = client.require(v1::RequireRequest { a, b, author, reason, request_id }).await;
                 answer.map(|answer| answer.into_inner().receipt)
             }
             Act::Release(a, b) => {
                 let (a, b) = pair(a, b);
-                let answer = client.release(v1::ReleaseRequest { a, b, author, reason }).await;
+                let answer = client.release(v1::ReleaseRequest { a, b, author, reason, request_id }).await;
                 answer.map(|answer| answer.into_inner().receipt)
             }
             Act::RetractLink { source, a, b } => {
@@ -236,9 +364,11 @@ impl Client {
 
     /// The text of the schema in force.
     pub async fn schema(&self) -> Result<String, ClientError> {
-        let mut client = AdminServiceClient::new(self.channel.clone());
-        let answer = client.get_schema(v1::GetSchemaRequest::default()).await;
-        Ok(answer.map_err(|status| self.refused(&status))?.into_inner().schema)
+        let answer = self.again(|| {
+            let mut client = AdminServiceClient::new(self.channel.clone());
+            async move { client.get_schema(v1::GetSchemaRequest::default()).await }
+        });
+        Ok(answer.await?.schema)
     }
 
     /// What a schema would change; nothing is written.
@@ -272,7 +402,7 @@ impl Client {
         Ok(Feed { client: self.clone(), stream })
     }
 
-    fn refused(&self, status: &tonic::Status) -> ClientError {
+    fn refused(&self, status: &Status) -> ClientError {
         let details = status.get_error_details();
         let ours = details.error_info();
         let (url, message) = (self.url.clone(), status.message().to_owned());
@@ -448,11 +578,11 @@ pub(crate) fn observation(it: &Observation) -> v1::Observation {
 fn url(server: &str) -> Result<String, ClientError> {
     let wrong = |why: &str| ClientError::Url { given: server.to_owned(), why: why.to_owned() };
     let trimmed = server.trim();
-    let rest = match trimmed.split_once("://") {
-        Some(("http", rest)) => rest,
-        Some(("https", _)) => return Err(wrong("this version speaks no TLS, so `https` cannot be")),
-        Some(_) => return Err(wrong("the scheme is not `http`")),
-        None => trimmed,
+    let (scheme, rest) = match trimmed.split_once("://") {
+        Some(("http", rest)) => ("http", rest),
+        Some(("https", rest)) => ("https", rest),
+        Some(_) => return Err(wrong("the scheme is neither `http` nor `https`")),
+        None => ("http", trimmed),
     };
     let authority = rest.trim_end_matches('/');
     if authority.is_empty() {
@@ -476,11 +606,19 @@ fn url(server: &str) -> Result<String, ClientError> {
             Ok(port) => port,
         },
     };
-    Ok(format!("http://{host}:{port}"))
+    Ok(format!("{scheme}://{host}:{port}"))
+}
+
+/// Whether a whole address is one of this machine.
+fn is_here(url: &str) -> bool {
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// A status of the transport with what caused it.
-fn said(status: &tonic::Status) -> String {
+fn said(status: &Status) -> String {
     match std::error::Error::source(status) {
         Some(source) => format!("{}: {}", status.message(), causes(source)),
         None => status.message().to_owned(),
@@ -514,15 +652,37 @@ mod tests {
             ("http://localhost:80/", "http://localhost:80"),
             (" 10.0.0.1:9 ", "http://10.0.0.1:9"),
             ("[::1]", "http://[::1]:7437"),
+            ("https://a.example", "https://a.example:7437"),
             ("http://[::1]:9", "http://[::1]:9"),
         ] {
             assert_eq!(url(given).unwrap(), full);
         }
         for bad in
-            ["", "http://", "https://a:1", "ftp://a", "a:0", "a:b", "a:70000", "a/b", ":1", "::1", "u@h:1"]
+            ["", "http://", "https://", "ftp://a", "a:0", "a:b", "a:70000", "a/b", ":1", "::1", "u@h:1"]
         {
             assert!(matches!(url(bad), Err(ClientError::Url { .. })), "{bad}");
         }
+    }
+
+    #[test]
+    fn this_machine_is_known() {
+        for (url, here) in [
+            ("http://localhost:1", true),
+            ("http://127.0.0.1:1", true),
+            ("http://[::1]:1", true),
+            ("http://10.0.0.1:1", false),
+            ("http://localhost.example:1", false),
+        ] {
+            assert_eq!(is_here(url), here, "{url}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_token_travels_encrypted() {
+        let options = ClientOptions { token: Some("kf_1".into()), ..Default::default() };
+        let error = Client::connect_with("10.0.0.1:1", &options).await.unwrap_err();
+        assert!(error.to_string().contains("unencrypted"), "{error}");
+        assert!(!format!("{options:?}{error:?}").contains("kf_1"));
     }
 
     #[test]

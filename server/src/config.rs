@@ -1,9 +1,12 @@
 //! How the server listens, and the limits it keeps.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use kinfold_query::Limits;
+
+use crate::tls::TlsFiles;
 
 /// The port that Kinfold listens on unless told otherwise.
 pub const DEFAULT_PORT: u16 = 7437;
@@ -14,9 +17,17 @@ pub const DEFAULT_PORT: u16 = 7437;
 pub struct ServeConfig {
     /// The address to listen on.
     pub listen: SocketAddr,
-    /// Listen beyond this machine although calls are neither encrypted nor
-    /// authenticated: whoever reaches the port reads and writes everything.
+    /// Listen beyond this machine although calls are not both encrypted and
+    /// authenticated: whoever reaches the port may read and write everything.
     pub insecure_public: bool,
+    /// The files that TLS is made of; `None`: connections are not encrypted.
+    pub tls: Option<TlsFiles>,
+    /// The file of tokens, as [`crate::Tokens`] has it; `None`: nobody needs one.
+    pub tokens: Option<PathBuf>,
+    /// How often those files are looked at, to be read again once they have changed.
+    pub reload_interval: Duration,
+    /// Where metrics and health are told over HTTP; `None`: nowhere.
+    pub admin: Option<SocketAddr>,
     /// The largest message taken, in bytes.
     pub max_receive_bytes: usize,
     /// The largest message sent, in bytes. Most clients take no more than 4 MiB
@@ -26,6 +37,19 @@ pub struct ServeConfig {
     pub max_connections: usize,
     /// How many calls one connection has under way; more are refused.
     pub max_calls_per_connection: usize,
+    /// How many calls all connections have under way; more are refused.
+    pub max_calls: usize,
+    /// How many pieces of work of each kind (queries, larger lookups, batches) wait
+    /// for their place; more are refused.
+    pub max_waiting: usize,
+    /// How many bytes of requests are held in memory; more are refused.
+    pub max_request_bytes_in_flight: usize,
+    /// How long a connection may take to be set up: TLS, and the first bytes of HTTP/2.
+    pub handshake_timeout: Duration,
+    /// How old a connection grows before it is asked to end, so that clients spread anew.
+    pub max_connection_age: Duration,
+    /// How long calls may go on on a connection that was asked to end.
+    pub max_connection_age_grace: Duration,
     /// How many streams of HTTP/2 one connection has open; more wait at the client.
     pub max_streams_per_connection: u32,
     /// The largest headers of a call, in bytes.
@@ -59,6 +83,12 @@ pub struct ServeConfig {
     pub shutdown_notice: Duration,
     /// How long a shutdown waits for what is under way.
     pub shutdown_timeout: Duration,
+    /// Where it is kept who asked what about whom; `None`: nowhere.
+    pub audit_dir: Option<PathBuf>,
+    /// For how many days that is kept.
+    pub audit_retention_days: u32,
+    /// Where `Backup` makes its copies; `None`: it makes none.
+    pub backup_dir: Option<PathBuf>,
     /// The limits of each query; its deadline is set from `query_timeout`.
     pub query: Limits,
 }
@@ -68,10 +98,20 @@ impl Default for ServeConfig {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], DEFAULT_PORT)),
             insecure_public: false,
+            tls: None,
+            tokens: None,
+            reload_interval: Duration::from_secs(10),
+            admin: None,
             max_receive_bytes: 4 << 20,
             max_send_bytes: 4 << 20,
             max_connections: 1_024,
             max_calls_per_connection: 256,
+            max_calls: 4_096,
+            max_waiting: 512,
+            max_request_bytes_in_flight: 256 << 20,
+            handshake_timeout: Duration::from_secs(10),
+            max_connection_age: Duration::from_secs(3_600),
+            max_connection_age_grace: Duration::from_secs(300),
             max_streams_per_connection: 256,
             max_header_bytes: 16 << 10,
             call_timeout: Duration::from_secs(30),
@@ -87,6 +127,9 @@ impl Default for ServeConfig {
             max_batches_in_flight: 64,
             shutdown_notice: Duration::ZERO,
             shutdown_timeout: Duration::from_secs(10),
+            audit_dir: None,
+            audit_retention_days: 365,
+            backup_dir: None,
             query: Limits::default(),
         }
     }
@@ -97,13 +140,14 @@ impl Default for ServeConfig {
 pub enum ConfigError {
     /// The address is reachable from other machines.
     #[error(
-        "{listen} can be reached from other machines, and calls are neither encrypted nor authenticated: \
-         listen on 127.0.0.1 or [::1], or set `insecure_public` if whoever reaches the port may read and write \
-         everything"
+        "{listen} can be reached from other machines, and {lacking}: listen on 127.0.0.1 or [::1], set `tls` and \
+         `tokens`, or set `insecure_public` if whoever reaches the port may read and write everything"
     )]
     Public {
         /// The address.
         listen: SocketAddr,
+        /// What it lacks to be safe there.
+        lacking: &'static str,
     },
     /// A limit under which nothing could be served.
     #[error("`{setting}` is {given}; it must be {least} to {most}")]
@@ -122,8 +166,17 @@ pub enum ConfigError {
 impl ServeConfig {
     /// Whether every limit lets something be served, and `address` is one that may be listened on.
     pub fn check(&self, address: SocketAddr) -> Result<(), ConfigError> {
-        if !self.insecure_public && !address.ip().to_canonical().is_loopback() {
-            return Err(ConfigError::Public { listen: address });
+        let lacking = match (&self.tls, &self.tokens) {
+            (Some(_), Some(_)) => None,
+            (None, Some(_)) => Some("calls are not encrypted, so that tokens could be read on the way"),
+            (Some(_), None) => Some("calls are not authenticated"),
+            (None, None) => Some("calls are neither encrypted nor authenticated"),
+        };
+        if let Some(lacking) = lacking
+            && !self.insecure_public
+            && !address.ip().to_canonical().is_loopback()
+        {
+            return Err(ConfigError::Public { listen: address, lacking });
         }
         // Semaphores hold no more permits than this; it is far above any use.
         const MANY: usize = 1 << 20;
@@ -133,11 +186,15 @@ impl ServeConfig {
             ("max_send_bytes", self.max_send_bytes, 1 << 10, GIB),
             ("max_connections", self.max_connections, 1, MANY),
             ("max_calls_per_connection", self.max_calls_per_connection, 1, MANY),
+            ("max_calls", self.max_calls, 1, MANY),
+            ("max_waiting", self.max_waiting, 0, MANY),
+            ("max_request_bytes_in_flight", self.max_request_bytes_in_flight, 1 << 10, 64 * GIB),
             ("max_streams_per_connection", self.max_streams_per_connection as usize, 1, MANY),
             ("max_header_bytes", self.max_header_bytes as usize, 1 << 10, 1 << 20),
             ("max_queries", self.max_queries, 1, MANY),
             ("max_lookups", self.max_lookups, 1, MANY),
             ("max_writes", self.max_writes, 1, MANY),
+            ("audit_retention_days", self.audit_retention_days as usize, 1, 36_500),
             ("max_batches_in_flight", self.max_batches_in_flight, 1, 10_000),
         ] {
             if !(least..=most).contains(&given) {
@@ -152,6 +209,10 @@ impl ServeConfig {
             ("long_call_timeout", self.long_call_timeout, tick),
             ("watch_heartbeat", self.watch_heartbeat, tick),
             ("at_least_timeout", self.at_least_timeout, Duration::ZERO),
+            ("reload_interval", self.reload_interval, tick),
+            ("handshake_timeout", self.handshake_timeout, tick),
+            ("max_connection_age", self.max_connection_age, Duration::from_secs(1)),
+            ("max_connection_age_grace", self.max_connection_age_grace, Duration::from_secs(1)),
             ("keepalive_interval", self.keepalive_interval, Duration::from_secs(1)),
             ("keepalive_timeout", self.keepalive_timeout, Duration::from_secs(1)),
             ("shutdown_notice", self.shutdown_notice, Duration::ZERO),
@@ -178,9 +239,14 @@ mod tests {
             assert_eq!(config.check(private.parse().unwrap()), Ok(()), "{private}");
         }
         let told = ServeConfig { insecure_public: true, ..ServeConfig::default() };
+        let lacking = "calls are neither encrypted nor authenticated";
         for public in ["0.0.0.0:1", "[::]:1", "192.168.0.1:1", "[::ffff:10.0.0.1]:1"] {
             let address = public.parse().unwrap();
-            assert_eq!(config.check(address), Err(ConfigError::Public { listen: address }), "{public}");
+            assert_eq!(
+                config.check(address),
+                Err(ConfigError::Public { listen: address, lacking }),
+                "{public}"
+            );
             assert_eq!(told.check(address), Ok(()), "{public}");
         }
     }

@@ -4,14 +4,26 @@
 //! in-process on port 0. [`client`] is what the command line speaks to a server
 //! with. Wire types and domain types meet in this crate alone.
 
+mod admin_http;
+mod audit;
+mod auth;
 pub mod cli;
 pub mod client;
 mod config;
+mod door;
 mod grpc;
 mod incoming;
+mod metrics;
+mod reload;
 mod schema_change;
 mod serve;
+mod settings;
+mod tls;
+mod tokens;
 mod view;
 
+pub use auth::Role;
 pub use config::{ConfigError, DEFAULT_PORT, ServeConfig};
-pub use serve::{bind, run};
+pub use serve::{Listeners, bind, run};
+pub use tls::{TlsError, TlsFiles};
+pub use tokens::{Tokens, TokensError, new_token};

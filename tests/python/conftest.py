@@ -69,9 +69,12 @@ class Stubs:
 
 
 class Server:
-    """A running `kinfold serve` over a new store, and a channel to it."""
+    """A running `kinfold serve` over a new store, and a channel to it.
 
-    def __init__(self, binary, directory):
+    `more` are further arguments; `connect` makes the channel of the address.
+    """
+
+    def __init__(self, binary, directory, *more, connect=grpc.insecure_channel):
         self.binary = binary
         self.store = directory / "store"
         schema = directory / "schema.toml"
@@ -79,20 +82,26 @@ class Server:
         subprocess.run([binary, "init", "--store", self.store, "--schema", schema], check=True, stdout=subprocess.PIPE)
         self._log = (directory / "log").open("w+")
         self._process = subprocess.Popen(
-            [binary, "serve", "--store", self.store, "--listen", "127.0.0.1:0"],
+            [binary, "serve", "--store", self.store, "--listen", "127.0.0.1:0", *more],
             stdout=subprocess.PIPE,
             stderr=self._log,
             text=True,
         )
         ready, _, _ = select.select([self._process.stdout], [], [], PATIENCE_SECONDS)
         line = self._process.stdout.readline() if ready else ""
-        assert line.startswith("listening on http://"), f"the server does not listen: {line!r}\n{self.log()}"
-        self.address = line.strip().removeprefix("listening on http://")
-        self.channel = grpc.insecure_channel(self.address)
+        assert line.startswith("listening on http"), f"the server does not listen: {line!r}\n{self.log()}"
+        self.address = line.strip().rpartition("//")[2]
+        self.channel = connect(self.address)
 
     def log(self):
         self._log.flush()
         return pathlib.Path(self._log.name).read_text()
+
+    def admin_address(self):
+        """Where metrics and health are, for a server that was told to have them."""
+        line = self._process.stdout.readline()
+        assert line.startswith("metrics and health on "), line
+        return line.strip().removeprefix("metrics and health on ")
 
     def stop(self):
         """Asks the server to end and gives its exit status."""

@@ -9,7 +9,7 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
-SERVICES = ["kinfold.v1.AdminService", "kinfold.v1.IngestService", "kinfold.v1.LookupService", "kinfold.v1.QueryService", "kinfold.v1.WatchService"]
+SERVICES = ["kinfold.v1.AdminService", "kinfold.v1.ExplainService", "kinfold.v1.IngestService", "kinfold.v1.LookupService", "kinfold.v1.QueryService", "kinfold.v1.WatchService"]
 
 
 def test_figures(api, admin, family):
@@ -44,7 +44,8 @@ def test_reflection_is_enough_to_make_a_call(server, family):
     pool = descriptor_pool.DescriptorPool(database)
     methods = {name: sorted(it.name for it in pool.FindServiceByName(name).methods) for name in SERVICES}
     assert methods["kinfold.v1.IngestService"] == ["Forbid", "Observe", "ObserveStream", "Release", "Require", "Retract"]
-    assert methods["kinfold.v1.QueryService"] == ["Query"]
+    assert methods["kinfold.v1.QueryService"] == ["Parse", "Query"]
+    assert methods["kinfold.v1.ExplainService"] == ["History", "How", "Network", "WhatIf", "Why", "WhyNot"]
 
     method = pool.FindServiceByName("kinfold.v1.LookupService").FindMethodByName("ResolvePerson")
     request, response = GetMessageClass(method.input_type), GetMessageClass(method.output_type)

@@ -269,6 +269,60 @@ impl Database {
         Ok(())
     }
 
+    /// Copies the database as it is now to a directory that is not there yet.
+    pub(crate) fn checkpoint(&self, to: &std::path::Path) -> Result<(), String> {
+        let Tables::Rocks(db) = &self.tables else {
+            return Err("a store in memory has no files to copy".to_owned());
+        };
+        let copy = rocksdb::checkpoint::Checkpoint::new(db).map_err(rocksdb::Error::into_string)?;
+        copy.create_checkpoint(to).map_err(rocksdb::Error::into_string)
+    }
+
+    /// Rewrites the sorted files of all tables.
+    pub(crate) fn compact(&self) -> Result<(), String> {
+        let Tables::Rocks(db) = &self.tables else { return Ok(()) };
+        for table in Table::ALL {
+            let family = family(db, *table)?;
+            db.flush_cf(family).map_err(rocksdb::Error::into_string)?;
+            db.compact_range_cf(family, None::<&[u8]>, None::<&[u8]>);
+        }
+        Ok(())
+    }
+
+    /// RocksDB's own figures, summed over all tables; none in memory.
+    pub(crate) fn figures(&self) -> Vec<(&'static str, u64)> {
+        use rocksdb::properties as of;
+        let Tables::Rocks(db) = &self.tables else { return Vec::new() };
+        let summed = [
+            ("memtable_bytes", of::CUR_SIZE_ALL_MEM_TABLES),
+            ("immutable_memtables", of::NUM_IMMUTABLE_MEM_TABLE),
+            ("pending_compaction_bytes", of::ESTIMATE_PENDING_COMPACTION_BYTES),
+            ("live_data_bytes", of::ESTIMATE_LIVE_DATA_SIZE),
+            ("sorted_file_bytes", of::TOTAL_SST_FILES_SIZE),
+            ("table_reader_bytes", of::ESTIMATE_TABLE_READERS_MEM),
+        ];
+        let families: Vec<_> = Table::ALL.iter().filter_map(|table| db.cf_handle(table.name())).collect();
+        let mut figures: Vec<_> = summed
+            .into_iter()
+            .map(|(name, property)| {
+                let of_family =
+                    |family: &&ColumnFamily| db.property_int_value_cf(*family, property).ok().flatten();
+                (name, families.iter().filter_map(of_family).sum())
+            })
+            .collect();
+        // Of the database as a whole.
+        for (name, property) in [
+            ("block_cache_bytes", of::BLOCK_CACHE_USAGE),
+            ("running_compactions", of::NUM_RUNNING_COMPACTIONS),
+            ("running_flushes", of::NUM_RUNNING_FLUSHES),
+            ("background_errors", of::BACKGROUND_ERRORS),
+            ("write_stopped", of::IS_WRITE_STOPPED),
+        ] {
+            figures.push((name, db.property_int_value(property).ok().flatten().unwrap_or(0)));
+        }
+        figures
+    }
+
     /// How many bytes the sorted files of all tables take.
     pub(crate) fn disk_bytes(&self) -> u64 {
         let Tables::Rocks(db) = &self.tables else { return 0 };

@@ -153,6 +153,12 @@ impl Overlay {
             .collect())
     }
 
+    /// The events of the write `seq`, as they are read.
+    pub(crate) fn events_of(&mut self, seq: u64) -> ReadResult<Vec<Event>> {
+        let rows = self.events.range(&self.view, KeyBytes::new(&[&seq.to_be_bytes()]), (seq, 0))?;
+        Ok(rows.into_iter().map(|(key, row)| EventRow::to_model(&row, key)).collect())
+    }
+
     fn id_of(&mut self, named: &Named) -> Outcome<IdentifierId> {
         let unknown = || ActError::Unknown { identifier: named.identifier.clone() };
         let Some(namespace) = self.names.namespace(&named.identifier.namespace) else {

@@ -92,8 +92,8 @@ pub enum WriteError {
         /// Its length in bytes.
         given: usize,
     },
-    /// The request id was used for a batch with other observations.
-    #[error("request id `{request_id}` was used before for another batch; give each batch its own")]
+    /// The request id was used for a batch with other observations, or for another act.
+    #[error("request id `{request_id}` was used before for something else; give each request its own")]
     RequestReused {
         /// The id.
         request_id: String,
@@ -161,6 +161,8 @@ pub struct ActReceipt {
     pub seq: Seq,
     /// Whether it changed anything: an override that stands already is not set again.
     pub changed: bool,
+    /// The same request was done before; nothing was done now.
+    pub replayed: bool,
     /// What it changed in who is who.
     pub events: Vec<Event>,
 }

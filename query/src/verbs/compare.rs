@@ -4,7 +4,7 @@ use kinfold_engine::answers::{self, Diff, DiffPerson, HeldApart, NearMerge};
 use kinfold_engine::model::IdentifierId;
 use kinfold_engine::read::{Read, ReadResult};
 
-use super::counted::Counted;
+use super::counted::{Counted, told};
 use super::{corrupt, error, hinted, name};
 use crate::graph::ProcedureError;
 use crate::identity::{count, held_back, sources};
@@ -38,7 +38,7 @@ pub(super) fn diff<R: Read>(
     read: &Counted<'_, R>,
     id: IdentifierId,
 ) -> Result<Vec<Vec<Value>>, ProcedureError> {
-    let Diff { now, then, shares } = read.told(answers::diff(read.now(), read, id))?;
+    let Diff { now, then, shares } = told(read, answers::diff(read.now(), read, id))?;
     let person = |persons: &[DiffPerson], at: Option<usize>| match at.and_then(|at| persons.get(at)) {
         Some(found) => (found.person.id.to_string().into(), found.person.size.into()),
         None => (Value::Null, Value::Null),
@@ -59,7 +59,7 @@ pub(super) fn diff<R: Read>(
         let together = count(names.len() as u64);
         Ok(vec![now, now_size, view, view_size, together, names.into_iter().map(Value::from).collect()])
     });
-    read.told(rows.collect::<ReadResult<_>>())
+    told(read, rows.collect::<ReadResult<_>>())
 }
 
 /// The review queue, strongest first.
@@ -72,12 +72,12 @@ pub(super) fn near_merges<R: Read>(
     }
     // One more than is given tells whether the queue is longer.
     let wanted = usize::try_from(limit.unwrap_or(MOST_PAIRS + 1)).unwrap_or(usize::MAX);
-    let pairs = read.told(answers::near_merges(read, wanted))?;
+    let pairs = told(read, answers::near_merges(read, wanted))?;
     if limit.is_none() && pairs.len() as u64 > MOST_PAIRS {
         let message = format!("there are more than {MOST_PAIRS} near merges");
         return Err(hinted("queue-too-long", message, "add LIMIT: the strongest come first"));
     }
-    read.told(pairs.iter().map(|pair| near_merge(read, pair)).collect::<ReadResult<_>>())
+    told(read, pairs.iter().map(|pair| near_merge(read, pair)).collect::<ReadResult<_>>())
 }
 
 fn near_merge(read: &impl Read, pair: &NearMerge) -> ReadResult<Vec<Value>> {

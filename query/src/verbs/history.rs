@@ -6,7 +6,7 @@ use kinfold_engine::model::{
 };
 use kinfold_engine::read::{Read, ReadResult};
 
-use super::counted::Counted;
+use super::counted::{Counted, told};
 use crate::graph::ProcedureError;
 use crate::identity::count;
 use crate::value::Value;
@@ -20,7 +20,7 @@ pub(super) fn how<R: Read>(
     read: &Counted<'_, R>,
     person: PersonId,
 ) -> Result<Vec<Vec<Value>>, ProcedureError> {
-    let events = read.told(answers::how(read, person))?;
+    let events = told(read, answers::how(read, person))?;
     rows(read, &events)
 }
 
@@ -29,12 +29,12 @@ pub(super) fn history<R: Read>(
     read: &Counted<'_, R>,
     person: PersonId,
 ) -> Result<Vec<Vec<Value>>, ProcedureError> {
-    let events = read.told(answers::history(read, person))?;
+    let events = told(read, answers::history(read, person))?;
     rows(read, &events)
 }
 
 fn rows<R: Read>(read: &Counted<'_, R>, events: &[Event]) -> Result<Vec<Vec<Value>>, ProcedureError> {
-    read.told(events.iter().map(|event| row(read, event)).collect::<ReadResult<_>>())
+    told(read, events.iter().map(|event| row(read, event)).collect::<ReadResult<_>>())
 }
 
 fn row(read: &impl Read, event: &Event) -> ReadResult<Vec<Value>> {

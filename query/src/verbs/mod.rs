@@ -19,7 +19,7 @@ use crate::prepare::{Params, param};
 use crate::value::Value;
 use crate::view;
 
-use counted::{Counted, no_person};
+use counted::{counted, no_person};
 
 /// The answer to a verb.
 pub(crate) struct Answer<'r> {
@@ -344,7 +344,7 @@ fn rows<'r, R: Read>(
 ) -> Result<ProcedureRows<'r>, Wrong> {
     let identifier = |at: usize, target: &Target| blame(at, identifier(read, kind, target));
     let member = |at: usize, target: &Target| blame(at, member(read, kind, target));
-    let counted = &Counted::new(read, account);
+    let counted = &counted(read, account);
     let rows = match (kind, who) {
         (VerbKind::Household, [who]) => return blame(0, lookup::household(read, who)),
         (VerbKind::Neighbours, [who]) => return Ok(lookup::neighbours(read, identifier(0, who)?)),

@@ -5,7 +5,7 @@ use kinfold_engine::answers::{self, Network, NetworkLink, NetworkNode, Stop};
 use kinfold_engine::model::IdentifierId;
 use kinfold_engine::read::Read;
 
-use super::counted::Counted;
+use super::counted::{Counted, told};
 use super::hinted;
 use crate::graph::ProcedureError;
 use crate::identity::held_back;
@@ -40,7 +40,7 @@ pub(super) fn network<R: Read>(
 ) -> Result<Vec<Vec<Value>>, ProcedureError> {
     let depth = depth.unwrap_or(DEPTH);
     let links = u32::try_from(depth).unwrap_or(u32::MAX);
-    let Network { nodes, links, incomplete } = read.told(answers::network(read, id, links, MOST))?;
+    let Network { nodes, links, incomplete } = told(read, answers::network(read, id, links, MOST))?;
     if incomplete {
         let message = format!("more than {MOST} identifiers are within {depth} links");
         return Err(hinted("network-too-large", message, "ask with a smaller DEPTH, or by MATCH with LIMIT"));

@@ -4,7 +4,7 @@ use kinfold_engine::answers::{self, Forbid, Obstacle, Parting, Step, StoppedStep
 use kinfold_engine::model::{IdentifierId, Link, Override, OverrideKind, PersonRow};
 use kinfold_engine::read::{Read, ReadResult};
 
-use super::counted::Counted;
+use super::counted::{Counted, told};
 use super::{name, number_of};
 use crate::graph::ProcedureError;
 use crate::identity::{count, evidence, held_back, sources};
@@ -76,7 +76,7 @@ pub(super) fn why<R: Read>(
         detail: Some(detail),
         ..Fact::default()
     };
-    let answer = read.told(answers::why(read, a, b))?;
+    let answer = told(read, answers::why(read, a, b))?;
     let mut facts = Vec::new();
     match &answer {
         Why::SameIdentifier(person) => facts.push(verdict("same identifier", shown(person))),
@@ -133,7 +133,7 @@ pub(super) fn why_not<R: Read>(
     a: IdentifierId,
     b: IdentifierId,
 ) -> Result<Vec<Vec<Value>>, ProcedureError> {
-    let answer = read.told(answers::why_not(read, a, b, MOST_VISITS))?;
+    let answer = told(read, answers::why_not(read, a, b, MOST_VISITS))?;
     let (fact, detail) = match &answer {
         WhyNot::OnePerson(person) => ("one person", format!("{}; ask WHY", shown(person))),
         WhyNot::TwoPersons(apart) => ("two persons", format!("{}, and {}", shown(&apart.a), shown(&apart.b))),
@@ -219,7 +219,7 @@ fn stopped<'a>(
 }
 
 fn rows<R: Read>(read: &Counted<'_, R>, facts: Vec<Fact<'_>>) -> Result<Vec<Vec<Value>>, ProcedureError> {
-    read.told(facts.into_iter().map(|fact| fact.row(read)).collect::<ReadResult<_>>())
+    told(read, facts.into_iter().map(|fact| fact.row(read)).collect::<ReadResult<_>>())
 }
 
 /// A person with its size.

@@ -1,6 +1,6 @@
 //! What the command line takes.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, value_parser};
@@ -16,7 +16,6 @@ use super::output::Format;
 use super::rebuild::RebuildArgs;
 use super::schema::SchemaArgs;
 use super::watch::WatchArgs;
-use crate::config::{DEFAULT_PORT, ServeConfig};
 
 /// A graph-based identity store: who is who, and why
 #[derive(Debug, Parser)]
@@ -60,6 +59,7 @@ pub(crate) enum Command {
     Schema(SchemaArgs),
     Assert(AssertArgs),
     Serve(ServeArgs),
+    Token(TokenArgs),
     Stats(StatsArgs),
     Check(CheckArgs),
     Evaluate(EvaluateArgs),
@@ -102,9 +102,21 @@ pub(crate) struct TargetArgs {
     /// The store's directory; commands that only read may run beside whoever writes to it
     #[arg(long, value_name = "DIR")]
     pub(crate) store: Option<PathBuf>,
-    /// The server's address, as http://127.0.0.1:7437
+    /// The server's address, as http://127.0.0.1:7437 or https://kinfold.example:7437
     #[arg(long, value_name = "URL")]
     pub(crate) server: Option<String>,
+    /// The file that holds the token for the server [default: the variable KINFOLD_TOKEN, if it is set]
+    #[arg(long, value_name = "FILE", requires = "server")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// The roots that the server's certificate must lead to, PEM [default: the system's]
+    #[arg(long, value_name = "FILE", requires = "server")]
+    pub(crate) ca: Option<PathBuf>,
+    /// The client's own certificate, PEM, for a server that asks for one
+    #[arg(long, value_name = "FILE", requires = "server", requires = "client_key")]
+    pub(crate) client_certificate: Option<PathBuf>,
+    /// The key of the client's certificate, PEM
+    #[arg(long, value_name = "FILE", requires = "server", requires = "client_certificate")]
+    pub(crate) client_key: Option<PathBuf>,
 }
 
 /// What one query may take.
@@ -200,25 +212,79 @@ pub(crate) struct ShellArgs {
 #[command(after_help = "\
 Examples:
   kinfold serve --store ./store
-  kinfold serve --store ./store --listen 127.0.0.1:0
+  kinfold serve --store ./store --listen 127.0.0.1:0 --admin 127.0.0.1:7438
+  kinfold serve --config kinfold.toml --print-config
+  kinfold serve --store ./store --listen 0.0.0.0:7437 \\
+      --tls-certificate server.pem --tls-key server.key --tokens tokens.toml
 
-It prints `listening on http://ADDRESS` on standard output once it takes calls
-(with port 0 the system chooses the port), and logs to standard error as
-KINFOLD_LOG or RUST_LOG says (`debug`, `kinfold_server=trace`; `info` unless set).
+It prints `listening on http://ADDRESS` (https with TLS) on standard output once it
+takes calls (with port 0 the system chooses the port), and logs to standard error
+as KINFOLD_LOG or RUST_LOG says (`debug`, `kinfold_server=trace`; `info` unless set).
 Interrupt or terminate it to end it: what is under way finishes first.
 
-Calls are neither encrypted nor authenticated. So it listens on this machine's
-own addresses alone, unless --insecure-public is given.")]
+Settings come from the file, then from the environment (KINFOLD_SERVE_LISTEN for
+`listen`), then from here; the later counts. --print-config prints all of them, with
+what each is and where it comes from, and serves nothing.
+
+Without both TLS and tokens it listens on this machine's own addresses alone,
+unless --insecure-public is given. `kinfold token` makes a token.")]
 pub(crate) struct ServeArgs {
     /// The store's directory
     #[arg(long, value_name = "DIR")]
-    pub(crate) store: PathBuf,
-    /// The address and port to listen on; a port alone is one of 127.0.0.1
-    #[arg(long, value_name = "ADDRESS", value_parser = address, default_value_t = ServeConfig::default().listen)]
-    pub(crate) listen: SocketAddr,
+    pub(crate) store: Option<PathBuf>,
+    /// The file of settings
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The address and port to listen on; a port alone is one of 127.0.0.1 [default: 127.0.0.1:7437]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    pub(crate) listen: Option<SocketAddr>,
+    /// The address and port for metrics and health over HTTP
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    pub(crate) admin: Option<SocketAddr>,
+    /// The server's certificate, PEM
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_certificate: Option<PathBuf>,
+    /// The certificate's private key, PEM
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// The roots of certificates that clients must bring, PEM
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_client_ca: Option<PathBuf>,
+    /// The file of tokens
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tokens: Option<PathBuf>,
     /// Listen where other machines can reach it: whoever does reads and writes everything
     #[arg(long)]
     pub(crate) insecure_public: bool,
+    /// Another setting, as max_queries=32; once for each
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
+    pub(crate) set: Vec<(String, String)>,
+    /// Print all settings, and serve nothing
+    #[arg(long)]
+    pub(crate) print_config: bool,
+}
+
+/// Make a token for a server's file of tokens
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  kinfold token --name shop --role read --hide email >> tokens.toml
+
+The token itself is printed once, on standard error; the entry for the file, which
+holds its hash alone, on standard output.")]
+pub(crate) struct TokenArgs {
+    /// What logs call whoever brings it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: String,
+    /// What it may do: read, write as well, or admin: everything
+    #[arg(long, value_name = "ROLE", value_parser = ["read", "write", "admin"])]
+    pub(crate) role: String,
+    /// A namespace whose values it may not see; once for each
+    #[arg(long, value_name = "NAMESPACE")]
+    pub(crate) hide: Vec<String>,
+    /// When it ends, as 2027-01-01T00:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub(crate) expires: Option<String>,
 }
 
 /// Print what a store holds, counted
@@ -267,15 +333,17 @@ fn seconds(text: &str) -> Result<f64, String> {
     }
 }
 
+/// `NAME=VALUE`.
+fn setting(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) => Ok((name.trim().to_owned(), value.to_owned())),
+        None => Err("expected NAME=VALUE, as in max_queries=32".to_owned()),
+    }
+}
+
 /// `ADDRESS:PORT`, `localhost:PORT`, or a port alone.
 fn address(text: &str) -> Result<SocketAddr, String> {
-    let local = text.strip_prefix("localhost:").unwrap_or(text);
-    if let Ok(port) = local.parse::<u16>() {
-        return Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-    }
-    text.parse().map_err(|_| {
-        format!("expected an address and a port, as in 127.0.0.1:{DEFAULT_PORT} or [::1]:{DEFAULT_PORT}")
-    })
+    crate::settings::address(text).map_err(|expected| format!("expected {expected}"))
 }
 
 #[cfg(test)]

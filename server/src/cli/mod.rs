@@ -24,6 +24,7 @@ mod shell;
 mod statements;
 mod stats;
 mod target;
+mod token;
 mod watch;
 
 use std::process::ExitCode;
@@ -83,6 +84,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Assert(args) => assertions::run(&args),
         Command::Shell(args) => shell::run(&args),
         Command::Serve(args) => serve::run(&args).map(done),
+        Command::Token(args) => token::run(&args).map(done),
         Command::Stats(args) => stats::run(&args).map(done),
         Command::Check(args) => check::run(&args),
         Command::Evaluate(args) => evaluate::run(&args).map(done),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use kinfold_engine::read::Read as _;
+use kinfold_engine::read::{Read as _, ViewOptions};
 use kinfold_engine::{OpenOptions, Store};
 use kinfold_query::ast::VerbKind;
 use kinfold_query::graph::Vocabulary;
@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use super::args::{LimitArgs, TargetArgs};
 use super::failure::Failure;
 use super::output::{Answer, Figures};
-use crate::client::Client;
+use crate::client::{Client, ClientOptions};
 use crate::view;
 
 pub(crate) use changes::SchemaTexts;
@@ -125,7 +125,7 @@ impl Target {
     pub(crate) fn open(args: &TargetArgs) -> Result<Self, Failure> {
         match (&args.store, &args.server) {
             (Some(directory), _) => LocalStore::open(directory).map(Self::Store),
-            (None, Some(url)) => RemoteServer::connect(url).map(Self::Server),
+            (None, Some(url)) => RemoteServer::connect(url, &credentials(args)?).map(Self::Server),
             (None, None) => Err(Failure::usage("say where the store is: --store DIR or --server URL")),
         }
     }
@@ -188,6 +188,29 @@ impl Target {
     }
 }
 
+/// What the command line shows a server.
+fn credentials(args: &TargetArgs) -> Result<ClientOptions, Failure> {
+    let read = |what: &str, path: &Path| {
+        std::fs::read(path)
+            .map_err(|error| Failure::failed(format!("cannot read the {what} {}: {error}", path.display())))
+    };
+    let token =
+        match &args.token_file {
+            Some(path) => Some(String::from_utf8(read("token file", path)?).map_err(|_| {
+                Failure::usage(format!("the token file {} is no text in UTF-8", path.display()))
+            })?),
+            None => std::env::var("KINFOLD_TOKEN").ok(),
+        };
+    Ok(ClientOptions {
+        token: token.map(|token| token.trim().to_owned()).filter(|token| !token.is_empty()),
+        ca: args.ca.as_deref().map(|path| read("roots", path)).transpose()?,
+        identity: match (&args.client_certificate, &args.client_key) {
+            (Some(certificate), Some(key)) => Some((read("certificate", certificate)?, read("key", key)?)),
+            _ => None,
+        },
+    })
+}
+
 /// Says what is wrong with a directory that holds no store, where the engine would only say that there is none.
 pub(crate) fn look_at(directory: &Path) -> Result<(), Failure> {
     let shown = directory.display();
@@ -225,7 +248,7 @@ impl LocalStore {
             ..Options::default()
         };
         let parsed = Parsed::new(question.text, question.params.clone(), options)?;
-        let read = view::reader::<Failure>(&parsed, &self.store.snapshot())?;
+        let read = view::reader::<Failure>(&parsed, &self.store.snapshot(), &ViewOptions::default())?;
         let prepared = parsed.prepare(&read)?;
         answer.columns(prepared.columns())?;
         for row in prepared.run() {
@@ -253,13 +276,13 @@ impl LocalStore {
 }
 
 impl RemoteServer {
-    fn connect(url: &str) -> Result<Self, Failure> {
+    fn connect(url: &str, credentials: &ClientOptions) -> Result<Self, Failure> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
             .map_err(|error| Failure::failed(format!("cannot start: {error}")))?;
-        let client = runtime.block_on(Client::connect(url))?;
+        let client = runtime.block_on(Client::connect_with(url, credentials))?;
         Ok(Self { client, runtime })
     }
 

@@ -8,14 +8,19 @@ use std::time::Duration;
 use kinfold_engine::model::Seq;
 use kinfold_engine::read::Read;
 use kinfold_engine::write::{Batch, Done};
-use kinfold_engine::{Snapshot, Store};
+use kinfold_engine::{Snapshot, Store, StoreView, consent};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::metadata::MetadataMap;
 
 use super::error::{CallError, FieldError, FieldFault};
+use super::from_proto::Reading;
 use crate::config::ServeConfig;
+use crate::metrics::{Held, Metrics};
+
+/// How many checks of the whole store run at once: each holds much of it in memory.
+const MAX_CHECKS: usize = 1;
 
 /// What the services share. Cheap to clone.
 #[derive(Clone)]
@@ -24,24 +29,29 @@ pub(crate) struct App(Arc<Shared>);
 struct Shared {
     store: Store,
     config: ServeConfig,
-    lookups: Arc<Semaphore>,
-    queries: Arc<Semaphore>,
-    writes: Arc<Semaphore>,
+    metrics: Metrics,
+    lookups: Places,
+    queries: Places,
+    writes: Places,
+    checks: Arc<Semaphore>,
     stopping: CancellationToken,
     cut: CancellationToken,
 }
 
 impl App {
     /// Serves `store` within the limits of `config`.
-    pub(crate) fn new(store: Store, config: ServeConfig) -> Self {
+    pub(crate) fn new(store: Store, config: ServeConfig, metrics: Metrics) -> Self {
+        let places = |kind, all| Places::new(kind, all, config.max_waiting, &metrics);
         Self(Arc::new(Shared {
-            lookups: Arc::new(Semaphore::new(config.max_lookups)),
-            queries: Arc::new(Semaphore::new(config.max_queries)),
-            writes: Arc::new(Semaphore::new(config.max_writes)),
+            lookups: places("lookup", config.max_lookups),
+            queries: places("query", config.max_queries),
+            writes: places("write", config.max_writes),
+            checks: Arc::new(Semaphore::new(MAX_CHECKS)),
             stopping: CancellationToken::new(),
             cut: CancellationToken::new(),
             store,
             config,
+            metrics,
         }))
     }
 
@@ -123,7 +133,7 @@ impl App {
         &self,
         work: impl FnOnce(&Cancel) -> Result<T, CallError> + Send + 'static,
     ) -> Result<T, CallError> {
-        let place = place(&self.0.lookups).await?;
+        let place = self.0.lookups.take().await?;
         let cancel = CancelOnDrop::default();
         let flag = cancel.flag();
         let answer = tokio::task::spawn_blocking(move || {
@@ -134,12 +144,28 @@ impl App {
         answer.unwrap_or_else(|error| Err(CallError::Internal(error.to_string())))
     }
 
+    /// Runs a larger lookup on the view that a read asks for, off the threads that
+    /// serve connections.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        reading: Reading,
+        work: impl FnOnce(&StoreView, &Cancel) -> Result<T, CallError> + Send + 'static,
+    ) -> Result<T, CallError> {
+        let now = self.snapshot(reading.at_least).await?;
+        self.lookup(move |cancel| work(&view(&now, &reading)?, cancel)).await
+    }
+
     /// Hands a batch to the store, whose writing thread calls `done`. Returns when
     /// the batch is checked and queued, off the threads that serve connections:
     /// checking takes its time, and a full queue is waited for.
     pub(crate) async fn submit(&self, batch: Batch, done: Done) -> Result<(), CallError> {
-        let place = place(&self.0.writes).await?;
+        let place = self.0.writes.take().await?;
         let store = self.store().clone();
+        let queued = self.0.metrics.queued();
+        let done: Done = Box::new(move |outcome| {
+            drop(queued);
+            done(outcome);
+        });
         let queued = tokio::task::spawn_blocking(move || {
             let _place = place;
             store.submit(batch, done);
@@ -153,7 +179,7 @@ impl App {
         &self,
         work: impl FnOnce(&Store) -> Result<T, CallError> + Send + 'static,
     ) -> Result<T, CallError> {
-        let place = place(&self.0.writes).await?;
+        let place = self.0.writes.take().await?;
         let store = self.store().clone();
         let done = tokio::task::spawn_blocking(move || {
             let _place = place;
@@ -163,17 +189,23 @@ impl App {
     }
 
     /// A place among the queries that run at once; waits for one.
-    pub(crate) async fn query_place(&self) -> Result<OwnedSemaphorePermit, CallError> {
-        place(&self.0.queries).await
+    pub(crate) async fn query_place(&self) -> Result<Place, CallError> {
+        self.0.queries.take().await
+    }
+
+    /// A place among the checks that run at once; does not wait for one.
+    pub(crate) fn check_place(&self) -> Result<OwnedSemaphorePermit, CallError> {
+        let place = self.0.checks.clone().try_acquire_owned();
+        place.map_err(|_| CallError::Overloaded { limit: "max_checks", most: MAX_CHECKS })
     }
 
     /// Waits until no query, no larger lookup and no batch on its way to the writing thread holds the store.
     pub(crate) async fn idle(&self) {
         let config = self.config();
         for (places, all) in [
-            (&self.0.writes, config.max_writes),
-            (&self.0.lookups, config.max_lookups),
-            (&self.0.queries, config.max_queries),
+            (&self.0.writes.free, config.max_writes),
+            (&self.0.lookups.free, config.max_lookups),
+            (&self.0.queries.free, config.max_queries),
         ] {
             // The configuration bounds these numbers far below `u32::MAX`.
             let all = u32::try_from(all).unwrap_or(u32::MAX);
@@ -182,8 +214,70 @@ impl App {
     }
 }
 
-async fn place(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, CallError> {
-    places.clone().acquire_owned().await.map_err(|_| CallError::ShuttingDown)
+/// The view that a read asks for, where `now` is the store as it is.
+pub(crate) fn view(now: &Snapshot, reading: &Reading) -> Result<StoreView, CallError> {
+    purpose_is_no_slip(now, reading)?;
+    Ok(now.view(&reading.view)?)
+}
+
+/// Nobody needs to have said anything about a purpose. But one that is nearly
+/// another is a slip, and would let everybody through.
+pub(crate) fn purpose_is_no_slip(now: &Snapshot, reading: &Reading) -> Result<(), CallError> {
+    /// How many letters may differ.
+    const NEAR: usize = 2;
+    let Some(purpose) = &reading.view.purpose else { return Ok(()) };
+    let names = now.names();
+    if names.attribute(&consent::attribute(purpose)).is_some() {
+        return Ok(());
+    }
+    let known = names.attributes.iter().filter_map(consent::purpose);
+    match known.map(|known| (strsim::osa_distance(known, purpose), known)).min() {
+        Some((letters, near)) if letters <= NEAR => {
+            let message =
+                format!("nobody has said anything about the purpose `{purpose}`; did you mean `{near}`?");
+            Err(FieldError::new("options.purpose", FieldFault::Malformed, message).into())
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The places of one kind of work: as many as run at once, and a bounded number that wait.
+struct Places {
+    kind: &'static str,
+    free: Arc<Semaphore>,
+    /// Those that may wait.
+    queue: Arc<Semaphore>,
+    most_waiting: usize,
+    metrics: Metrics,
+}
+
+/// A place among the work that runs.
+pub(crate) struct Place {
+    _permit: OwnedSemaphorePermit,
+    _held: Held,
+}
+
+impl Places {
+    fn new(kind: &'static str, all: usize, most_waiting: usize, metrics: &Metrics) -> Self {
+        let (free, queue) = (Arc::new(Semaphore::new(all)), Arc::new(Semaphore::new(most_waiting)));
+        Self { kind, free, queue, most_waiting, metrics: metrics.clone() }
+    }
+
+    /// A place; waits for one if not too many do already.
+    async fn take(&self) -> Result<Place, CallError> {
+        let permit = match self.free.clone().try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_) => {
+                let Ok(_waiting) = self.queue.try_acquire() else {
+                    self.metrics.shed("max_waiting");
+                    return Err(CallError::Overloaded { limit: "max_waiting", most: self.most_waiting });
+                };
+                let _held = self.metrics.waits(self.kind);
+                self.free.clone().acquire_owned().await.map_err(|_| CallError::ShuttingDown)?
+            }
+        };
+        Ok(Place { _permit: permit, _held: self.metrics.runs(self.kind) })
+    }
 }
 
 /// Whether work has been called off.
@@ -199,6 +293,30 @@ impl Cancel {
     /// The flag itself, for work that looks at it.
     pub(crate) fn shared(&self) -> Arc<AtomicBool> {
         self.0.clone()
+    }
+}
+
+/// What a search may read of a store.
+pub(crate) struct Budget<'a> {
+    cancel: &'a Cancel,
+    most: u64,
+    read: std::cell::Cell<u64>,
+}
+
+impl<'a> Budget<'a> {
+    /// At most `most` rows, until it is called off.
+    pub(crate) fn new(cancel: &'a Cancel, most: u64) -> Self {
+        Self { cancel, most, read: std::cell::Cell::new(0) }
+    }
+
+    /// Counts a row; fails where it was one too many.
+    pub(crate) fn spend(&self) -> Result<(), CallError> {
+        self.cancel.check()?;
+        self.read.set(self.read.get() + 1);
+        if self.read.get() > self.most {
+            return Err(CallError::Limit { name: "max_expansions", most: self.most });
+        }
+        Ok(())
     }
 }
 

@@ -3,12 +3,16 @@
 use std::fmt;
 use std::time::Duration;
 
+use kinfold_engine::answers::AnswerError;
+use kinfold_engine::consent::Refusal;
 use kinfold_engine::model::{Identifier, Seq};
 use kinfold_engine::read::ReadError;
 use kinfold_engine::write::{ActError, SchemaError, WriteError};
-use kinfold_engine::{AsOfError, ViewError};
+use kinfold_engine::{AsOfError, BackupError, ViewError};
 use kinfold_query::QueryError;
 
+use crate::audit::AuditError;
+use crate::auth::Role;
 use crate::schema_change::{BrokenAssertions, ChangeError};
 
 /// Why a call has no answer.
@@ -29,6 +33,48 @@ pub(crate) enum CallError {
     /// The person or the identifier is in no household.
     #[error("{0} belongs to no household")]
     NoHousehold(String),
+    /// Somebody refused the purpose that they are asked about for.
+    #[error("the person refused the purpose `{}` ({})", .0.purpose, .0.word.as_str())]
+    PurposeRefused(Refusal),
+    /// A search went through as much as it may.
+    #[error("the answer needs more than {most} reads of the store (limit {name}); ask about less")]
+    Limit {
+        /// The limit.
+        name: &'static str,
+        /// What it is set to.
+        most: u64,
+    },
+    /// Nobody is known by what the call brings.
+    #[error("{0}")]
+    Unauthenticated(&'static str),
+    /// The caller is known and may not do this.
+    #[error("the token's role is `{has}`, and this needs `{needs}`")]
+    NotAllowed {
+        /// What the caller may do.
+        has: Role,
+        /// What the call needs.
+        needs: Role,
+    },
+    /// There is too much to do already.
+    #[error("the server is at its limit of {most} ({limit}); try again")]
+    Overloaded {
+        /// The limit.
+        limit: &'static str,
+        /// What it is set to.
+        most: usize,
+    },
+    /// There is nowhere to make copies.
+    #[error("the server's configuration names no directory for copies; set `backup_dir`")]
+    NoBackups,
+    /// There is no audit.
+    #[error("the server's configuration names no directory for the audit; set `audit_dir`")]
+    NoAudit,
+    /// The audit cannot be read, or was changed.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// A copy was not made.
+    #[error(transparent)]
+    Backup(Box<BackupError>),
     /// The store has not come to the sequence number that the read asks for.
     #[error("the store is at sequence number {at}, and {at_least} did not come within {waited:?}")]
     NotYet {
@@ -48,6 +94,11 @@ pub(crate) enum CallError {
     /// Something done by hand was refused.
     #[error(transparent)]
     Act(Box<ActError>),
+    /// Something done by hand was refused, and not everything may be told of why.
+    #[error(
+        "it contradicts what stands between other identifiers; somebody who sees all namespaces is told which"
+    )]
+    ActRedacted(Box<ActError>),
     /// A schema cannot be put in force.
     #[error(transparent)]
     Schema(Box<SchemaError>),
@@ -100,14 +151,34 @@ pub(crate) enum CallError {
 impl From<ViewError> for CallError {
     fn from(error: ViewError) -> Self {
         let text = error.to_string();
-        let fault = match error {
+        let (field, fault) = match error {
             ViewError::Read(error) | ViewError::AsOf(AsOfError::Read(error)) => return error.into(),
             ViewError::UnknownIdentifier { identifier } => return Self::UnknownIdentifier(identifier),
             ViewError::Schema(error) => return (*error).into(),
-            ViewError::AsOf(AsOfError::Ahead { .. }) | ViewError::Threshold { .. } => FieldFault::OutOfRange,
-            ViewError::UnknownSource { .. } => FieldFault::Malformed,
+            ViewError::AsOf(AsOfError::Ahead { .. }) => ("as_of_sequence", FieldFault::OutOfRange),
+            ViewError::Threshold { .. } => ("threshold", FieldFault::OutOfRange),
+            ViewError::UnknownSource { .. } => ("without_sources", FieldFault::Malformed),
         };
-        FieldError::new("text", fault, text).into()
+        FieldError::new(format!("options.{field}"), fault, text).into()
+    }
+}
+
+impl From<AnswerError> for CallError {
+    fn from(error: AnswerError) -> Self {
+        match error {
+            AnswerError::Read(error) => error.into(),
+            AnswerError::HouseholdScope { .. } => {
+                FieldError::new("", FieldFault::HouseholdScope, error.to_string()).into()
+            }
+            // What is asked about was found in the very view.
+            AnswerError::Unknown { .. } => Self::Internal(error.to_string()),
+        }
+    }
+}
+
+impl From<BackupError> for CallError {
+    fn from(error: BackupError) -> Self {
+        Self::Backup(Box::new(error))
     }
 }
 

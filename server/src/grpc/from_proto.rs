@@ -6,11 +6,19 @@ use kinfold_engine::model::{
     AttributeValue, HouseholdId, Identifier, MAX_NAME_BYTES, MAX_VALUE_BYTES, Observation, PersonId, Seq,
     Timestamp,
 };
+use kinfold_engine::read::{AsOf, ViewOptions};
 use kinfold_engine::write::{Act, ActError, Batch, MAX_BATCH, RejectReason, Rejection, WriteError};
 use kinfold_proto::v1;
 use kinfold_query::{Duration, Map, Params, Value};
 
 use super::error::{CallError, FieldError, FieldFault};
+use crate::audit::Subject;
+use crate::auth::Caller;
+
+/// The name of a request that can be repeated.
+pub(crate) fn request_id(wire: String) -> Option<String> {
+    Some(wire).filter(|id| !id.is_empty())
+}
 
 /// How many lookups one batch may hold.
 pub(crate) const MAX_LOOKUPS: usize = 1_000;
@@ -35,6 +43,25 @@ pub(crate) enum HouseholdSelector {
     Person(PersonId),
 }
 
+impl From<&PersonSelector> for Subject {
+    fn from(selector: &PersonSelector) -> Self {
+        match selector {
+            PersonSelector::Identifier(identifier) => Self::Identifier(identifier.clone()),
+            PersonSelector::Id(id) => Self::Id(id.to_string()),
+        }
+    }
+}
+
+impl From<&HouseholdSelector> for Subject {
+    fn from(selector: &HouseholdSelector) -> Self {
+        match selector {
+            HouseholdSelector::Identifier(identifier) => Self::Identifier(identifier.clone()),
+            HouseholdSelector::Id(id) => Self::Id(id.to_string()),
+            HouseholdSelector::Person(id) => Self::Id(id.to_string()),
+        }
+    }
+}
+
 /// How much a lookup answers with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum View {
@@ -44,9 +71,78 @@ pub(crate) enum View {
     Full,
 }
 
-/// The sequence number that a read has to see.
-pub(crate) fn at_least(options: Option<v1::ReadOptions>) -> Seq {
-    Seq::new(options.unwrap_or_default().at_least)
+/// Which state of the store a read sees.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Reading {
+    /// The sequence number that it has to see.
+    pub(crate) at_least: Seq,
+    /// The view of that state.
+    pub(crate) view: ViewOptions,
+}
+
+impl Reading {
+    /// Whether it sees the store as it is, and all of it.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.view == ViewOptions::default()
+    }
+}
+
+/// How many sources or links a view may leave out.
+const MAX_WITHOUT: usize = 100;
+
+/// Which state of the store a read by `caller` sees.
+pub(crate) fn reading(wire: Option<v1::ReadOptions>, caller: &Caller) -> Result<Reading, FieldError> {
+    use v1::read_options::AsOf as Wire;
+    let v1::ReadOptions { at_least, as_of, threshold, without_sources, purpose } = wire.unwrap_or_default();
+    let within = |name: &'static str| move |error: FieldError| error.within(name).within("options");
+    let as_of = match as_of {
+        None => None,
+        Some(Wire::AsOfSequence(sequence)) => Some(AsOf::Seq(Seq::new(sequence))),
+        Some(Wire::AsOfTime(time)) => Some(AsOf::Time(timestamp(time).map_err(within("as_of_time"))?)),
+    };
+    if without_sources.len() > MAX_WITHOUT {
+        let message = format!("{} sources; at most {MAX_WITHOUT} are left out", without_sources.len());
+        return Err(FieldError::new("options.without_sources", FieldFault::TooMuch, message));
+    }
+    if purpose.len() > MAX_NAME_BYTES {
+        let message = format!("{} bytes; at most {MAX_NAME_BYTES} are taken", purpose.len());
+        return Err(FieldError::new("options.purpose", FieldFault::TooMuch, message));
+    }
+    caller.note.purpose(&purpose);
+    let view = ViewOptions {
+        as_of,
+        threshold,
+        without_sources,
+        without_links: Vec::new(),
+        purpose: Some(purpose).filter(|purpose| !purpose.is_empty()),
+        redact: caller.redact.to_vec(),
+    };
+    Ok(Reading { at_least: Seq::new(at_least), view })
+}
+
+/// The pairs of identifiers that a view leaves out.
+pub(crate) fn without_links(
+    wire: Vec<v1::IdentifierPair>,
+) -> Result<Vec<(Identifier, Identifier)>, FieldError> {
+    if wire.len() > MAX_WITHOUT {
+        let message = format!("{} links; at most {MAX_WITHOUT} are left out", wire.len());
+        return Err(FieldError::new("without_links", FieldFault::TooMuch, message));
+    }
+    let pairs = wire.into_iter().enumerate().map(|(at, v1::IdentifierPair { a, b })| {
+        pair(a, b).map_err(|error| error.within(format_args!("without_links[{at}]")))
+    });
+    pairs.collect()
+}
+
+/// An identifier in the field `name`.
+pub(crate) fn identifier_in(
+    wire: Option<v1::Identifier>,
+    name: &'static str,
+) -> Result<Identifier, FieldError> {
+    match wire {
+        Some(wire) => identifier(wire).map_err(|error| error.within(name)),
+        None => Err(FieldError::missing(name, "an identifier")),
+    }
 }
 
 /// The view asked for, or `default`.
@@ -87,11 +183,7 @@ pub(crate) fn pair(
     a: Option<v1::Identifier>,
     b: Option<v1::Identifier>,
 ) -> Result<(Identifier, Identifier), FieldError> {
-    let end = |wire: Option<v1::Identifier>, name: &str| match wire {
-        Some(wire) => identifier(wire).map_err(|error| error.within(name)),
-        None => Err(FieldError::missing(name, "an identifier")),
-    };
-    Ok((end(a, "a")?, end(b, "b")?))
+    Ok((identifier_in(a, "a")?, identifier_in(b, "b")?))
 }
 
 /// What is to be withdrawn.
@@ -117,8 +209,17 @@ pub(crate) fn retraction(wire: Option<v1::Retraction>) -> Result<Act, FieldError
     act.map_err(|error| error.within("what"))
 }
 
-/// Why an act was refused; where an identifier cannot be named so, with the field that it stands in.
-pub(crate) fn refused(act: &Act, error: ActError) -> CallError {
+/// Why an act was refused; where an identifier cannot be named so, with the field
+/// that it stands in. A caller that may not see all values is not told which
+/// other identifiers stand in the way: the reason alone.
+pub(crate) fn refused(act: &Act, error: ActError, caller: &Caller) -> CallError {
+    let names_others = matches!(
+        error,
+        ActError::RequiredTogether { .. } | ActError::ForbiddenInside { .. } | ActError::Limit { .. }
+    );
+    if names_others && !caller.redact.is_empty() {
+        return CallError::ActRedacted(Box::new(error));
+    }
     let ActError::Identifier { identifier, .. } = &error else { return error.into() };
     let (outer, first) = match act {
         Act::Forbid(a, _) | Act::Require(a, _) | Act::Release(a, _) => ("", Some(a)),
@@ -322,7 +423,7 @@ pub(crate) fn batch(request_id: String, wire: Vec<v1::Observation>) -> Result<Ad
         return Err(WriteError::TooLarge { given: wire.len() });
     }
     let mut admitted = Admitted::default();
-    admitted.batch.request_id = Some(request_id).filter(|id| !id.is_empty());
+    admitted.batch.request_id = self::request_id(request_id);
     for (index, wire) in (0..).zip(wire) {
         match observation(wire) {
             Ok(observation) => {

@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 
+use kinfold_engine::model::Identifier;
 use kinfold_engine::write::{Act, Authored, Receipt, Rejection, WriteError};
 use kinfold_proto::v1;
 use kinfold_proto::v1::ingest_service_server::IngestService;
@@ -18,6 +19,8 @@ use super::error::{CallError, FieldError};
 use super::from_proto::{self, Admitted};
 use super::status::{batch_error, status};
 use super::to_proto;
+use crate::audit::Subject;
+use crate::auth::Caller;
 
 /// Takes in what sources have seen.
 pub(crate) struct Ingest(pub(crate) App);
@@ -25,7 +28,7 @@ pub(crate) struct Ingest(pub(crate) App);
 const MAYBE_WRITTEN: &str =
     "; the batch may be written all the same: send it again under the same request_id";
 
-const MAYBE_DONE: &str = "; it may be done all the same: call again, what is done is not done twice";
+const MAYBE_DONE: &str = "; it may be done all the same: call again under the same request_id";
 
 /// How many answers wait for the client to read them.
 const ANSWERS: usize = 16;
@@ -36,7 +39,8 @@ impl IngestService for Ingest {
         &self,
         request: Request<v1::ObserveRequest>,
     ) -> Result<Response<v1::ObserveResponse>, Status> {
-        let (metadata, _, request) = request.into_parts();
+        let (metadata, extensions, request) = request.into_parts();
+        let caller = Caller::of(&extensions);
         self.0
             .unary(&metadata, MAYBE_WRITTEN, async {
                 let Admitted { batch, places, refused } =
@@ -48,6 +52,7 @@ impl IngestService for Ingest {
                 };
                 self.0.submit(batch, Box::new(settle)).await?;
                 let receipt = outcome.await.unwrap_or(Err(WriteError::Closed))?;
+                caller.note.sequence(receipt.seq.get());
                 let receipt = Some(to_proto::receipt(receipt, &places, refused));
                 Ok(v1::ObserveResponse { receipt })
             })
@@ -74,9 +79,11 @@ impl IngestService for Ingest {
         &self,
         request: Request<v1::ForbidRequest>,
     ) -> Result<Response<v1::ForbidResponse>, Status> {
-        let (metadata, _, v1::ForbidRequest { a, b, author, reason }) = request.into_parts();
+        let (metadata, extensions, request) = request.into_parts();
+        let v1::ForbidRequest { a, b, author, reason, request_id } = request;
         let act = from_proto::pair(a, b).map(|(a, b)| Act::Forbid(a, b));
-        let done = self.act(&metadata, act, Authored { author, reason }).await?;
+        let by = By { caller: Caller::of(&extensions), request_id, who: Authored { author, reason } };
+        let done = self.act(&metadata, act, by).await?;
         Ok(done.map(|receipt| v1::ForbidResponse { receipt: Some(receipt) }))
     }
 
@@ -84,9 +91,11 @@ impl IngestService for Ingest {
         &self,
         request: Request<v1::RequireRequest>,
     ) -> Result<Response<v1::RequireResponse>, Status> {
-        let (metadata, _, v1::RequireRequest { a, b, author, reason }) = request.into_parts();
+        let (metadata, extensions, request) = request.into_parts();
+        let v1::RequireRequest { a, b, author, reason, request_id } = request;
         let act = from_proto::pair(a, b).map(|(a, b)| Act::Require(a, b));
-        let done = self.act(&metadata, act, Authored { author, reason }).await?;
+        let by = By { caller: Caller::of(&extensions), request_id, who: Authored { author, reason } };
+        let done = self.act(&metadata, act, by).await?;
         Ok(done.map(|receipt| v1::RequireResponse { receipt: Some(receipt) }))
     }
 
@@ -94,9 +103,11 @@ impl IngestService for Ingest {
         &self,
         request: Request<v1::ReleaseRequest>,
     ) -> Result<Response<v1::ReleaseResponse>, Status> {
-        let (metadata, _, v1::ReleaseRequest { a, b, author, reason }) = request.into_parts();
+        let (metadata, extensions, request) = request.into_parts();
+        let v1::ReleaseRequest { a, b, author, reason, request_id } = request;
         let act = from_proto::pair(a, b).map(|(a, b)| Act::Release(a, b));
-        let done = self.act(&metadata, act, Authored { author, reason }).await?;
+        let by = By { caller: Caller::of(&extensions), request_id, who: Authored { author, reason } };
+        let done = self.act(&metadata, act, by).await?;
         Ok(done.map(|receipt| v1::ReleaseResponse { receipt: Some(receipt) }))
     }
 
@@ -104,10 +115,32 @@ impl IngestService for Ingest {
         &self,
         request: Request<v1::RetractRequest>,
     ) -> Result<Response<v1::RetractResponse>, Status> {
-        let (metadata, _, v1::RetractRequest { what, author, reason }) = request.into_parts();
-        let done = self.act(&metadata, from_proto::retraction(what), Authored { author, reason }).await?;
+        let (metadata, extensions, request) = request.into_parts();
+        let v1::RetractRequest { what, author, reason, request_id } = request;
+        let by = By { caller: Caller::of(&extensions), request_id, who: Authored { author, reason } };
+        let done = self.act(&metadata, from_proto::retraction(what), by).await?;
         Ok(done.map(|receipt| v1::RetractResponse { receipt: Some(receipt) }))
     }
+}
+
+/// The identifiers that an act names.
+fn about(act: &Act) -> Vec<&Identifier> {
+    match act {
+        Act::Forbid(a, b) | Act::Require(a, b) | Act::Release(a, b) | Act::RetractLink { a, b, .. } => {
+            vec![a, b]
+        }
+        Act::RetractRecord { .. } | Act::RetractSource { .. } => Vec::new(),
+    }
+}
+
+/// In whose name something is done.
+struct By {
+    /// Who calls.
+    caller: Caller,
+    /// Under which name the call can be repeated; empty for none.
+    request_id: String,
+    /// Who the call says it is, and why.
+    who: Authored,
 }
 
 impl Ingest {
@@ -116,15 +149,24 @@ impl Ingest {
         &self,
         metadata: &MetadataMap,
         act: Result<Act, FieldError>,
-        by: Authored,
+        by: By,
     ) -> Result<Response<v1::ActReceipt>, Status> {
         let most = self.0.config().max_send_bytes;
         let work = async {
             let act = act?;
+            for identifier in about(&act) {
+                by.caller.note.about(Subject::Identifier(identifier.clone()));
+            }
             self.0
                 .change(move |store| {
-                    let receipt = store.act(&act, by).map_err(|error| from_proto::refused(&act, error))?;
-                    Ok(to_proto::act_receipt(&store.snapshot(), &receipt, most)?)
+                    let By { caller, request_id, who } = by;
+                    let request_id = from_proto::request_id(request_id);
+                    let receipt = store
+                        .act_once(request_id.as_deref(), &act, who)
+                        .map_err(|error| from_proto::refused(&act, error, &caller))?;
+                    caller.note.sequence(receipt.seq.get());
+                    let read = store.snapshot().view(&from_proto::reading(None, &caller)?.view)?;
+                    Ok(to_proto::act_receipt(&read, &receipt, most)?)
                 })
                 .await
         };

@@ -1,10 +1,8 @@
 //! `LookupService`.
 
-use kinfold_engine::model::{
-    HouseholdId, HouseholdKey, HouseholdRow, Identifier, IdentifierId, PersonId, PersonRow,
-};
+use kinfold_engine::model::IdentifierId;
 use kinfold_engine::profile::profile;
-use kinfold_engine::read::{Found, Read, ReadError};
+use kinfold_engine::read::Read;
 use kinfold_proto::v1;
 use kinfold_proto::v1::lookup_service_server::LookupService;
 use prost::Message;
@@ -12,18 +10,15 @@ use tonic::{Request, Response, Status};
 
 use super::call::App;
 use super::error::{CallError, FieldError, FieldFault};
-use super::from_proto::{self, HouseholdSelector, PersonSelector, View};
+use super::from_proto::{self, PersonSelector, View};
+use super::page::Page;
+use super::who::{Redirected, find_household, find_person, missing_row};
 use super::{status, to_proto};
+use crate::audit::Subject;
+use crate::auth::Caller;
 
 /// Answers who is who.
 pub(crate) struct Lookup(pub(crate) App);
-
-/// What an id or an identifier led to.
-struct Redirected<R, I> {
-    row: R,
-    /// The id that was asked for, if it is not the row's own.
-    from: Option<I>,
-}
 
 #[tonic::async_trait]
 impl LookupService for Lookup {
@@ -31,19 +26,27 @@ impl LookupService for Lookup {
         &self,
         request: Request<v1::ResolvePersonRequest>,
     ) -> Result<Response<v1::ResolvePersonResponse>, Status> {
-        let (metadata, _, request) = request.into_parts();
+        let (metadata, extensions, request) = request.into_parts();
+        let caller = Caller::of(&extensions);
         self.0
             .unary(&metadata, "", async {
-                let view = from_proto::view(request.view, View::Ids)?;
+                let shown = from_proto::view(request.view, View::Ids)?;
                 let selector =
                     from_proto::person_selector(request.person).map_err(|error| error.within("person"))?;
-                let read = self.0.snapshot(from_proto::at_least(request.options)).await?;
-                let sequence = read.seq().get();
-                let person = match view {
+                caller.note.about((&selector).into());
+                let reading = from_proto::reading(request.options, &caller)?;
+                let (person, sequence) = if shown == View::Ids && reading.is_plain() {
                     // A handful of point reads: a change of threads would take longer.
-                    View::Ids => resolve(&read, &selector, view, "person")?,
-                    View::Full => self.0.lookup(move |_| resolve(&read, &selector, view, "person")).await?,
+                    let read = self.0.snapshot(reading.at_least).await?;
+                    (resolve(&read, &selector, shown, "person")?, read.seq())
+                } else {
+                    let work = move |read: &_, _: &_| {
+                        Ok((resolve(read, &selector, shown, "person")?, Read::seq(read)))
+                    };
+                    self.0.read(reading, work).await?
                 };
+                let sequence = sequence.get();
+                caller.note.about(Subject::Id(person.person_id.clone()));
                 self.fits("the person", v1::ResolvePersonResponse { person: Some(person), sequence })
             })
             .await
@@ -53,21 +56,25 @@ impl LookupService for Lookup {
         &self,
         request: Request<v1::BatchResolvePersonsRequest>,
     ) -> Result<Response<v1::BatchResolvePersonsResponse>, Status> {
-        let (metadata, _, request) = request.into_parts();
+        let (metadata, extensions, request) = request.into_parts();
+        let caller = Caller::of(&extensions);
         self.0
             .unary(&metadata, "; ask for fewer persons at once", async {
-                let view = from_proto::view(request.view, View::Ids)?;
+                let shown = from_proto::view(request.view, View::Ids)?;
                 let selectors = from_proto::person_selectors(request.persons)?;
-                let read = self.0.snapshot(from_proto::at_least(request.options)).await?;
+                for selector in selectors.iter().flatten() {
+                    caller.note.about(selector.into());
+                }
+                let reading = from_proto::reading(request.options, &caller)?;
                 let most = self.0.config().max_send_bytes;
                 self.0
-                    .lookup(move |cancel| {
+                    .read(reading, move |read, cancel| {
                         let mut results = Vec::with_capacity(selectors.len());
                         let mut bytes = 0;
                         for (index, selector) in selectors.into_iter().enumerate() {
                             cancel.check()?;
                             let found = selector.map_err(CallError::from).and_then(|selector| {
-                                resolve(&read, &selector, view, format_args!("persons[{index}]"))
+                                resolve(read, &selector, shown, format_args!("persons[{index}]"))
                             });
                             let result = person_result(found)?;
                             // A tag and a length of up to five bytes stand before each.
@@ -88,23 +95,27 @@ impl LookupService for Lookup {
         &self,
         request: Request<v1::GetProfileRequest>,
     ) -> Result<Response<v1::GetProfileResponse>, Status> {
-        let (metadata, _, request) = request.into_parts();
+        let (metadata, extensions, request) = request.into_parts();
+        let caller = Caller::of(&extensions);
         self.0
             .unary(&metadata, "", async {
-                let view = from_proto::view(request.view, View::Full)?;
+                let shown = from_proto::view(request.view, View::Full)?;
                 let selector =
                     from_proto::person_selector(request.person).map_err(|error| error.within("person"))?;
-                let read = self.0.snapshot(from_proto::at_least(request.options)).await?;
-                let sequence = read.seq().get();
-                let profile = self
+                caller.note.about((&selector).into());
+                let reading = from_proto::reading(request.options, &caller)?;
+                let (profile, sequence) = self
                     .0
-                    .lookup(move |_| {
-                        let person = find_person(&read, &selector, "person")?;
-                        let profile = profile(&read, person.row.key)?
+                    .read(reading, move |read, _| {
+                        let person = find_person(read, &selector, "person")?;
+                        let profile = profile(read, person.row.key)?
                             .ok_or_else(|| missing_row("a person that was just found"))?;
-                        Ok(to_proto::profile(&read, &profile, person.from, view)?)
+                        Ok((to_proto::profile(read, &profile, person.from, shown)?, read.seq().get()))
                     })
                     .await?;
+                caller
+                    .note
+                    .about(Subject::Id(profile.person.iter().map(|it| it.person_id.as_str()).collect()));
                 self.fits("the profile", v1::GetProfileResponse { profile: Some(profile), sequence })
             })
             .await
@@ -114,25 +125,90 @@ impl LookupService for Lookup {
         &self,
         request: Request<v1::GetHouseholdRequest>,
     ) -> Result<Response<v1::GetHouseholdResponse>, Status> {
-        let (metadata, _, request) = request.into_parts();
+        let (metadata, extensions, request) = request.into_parts();
+        let caller = Caller::of(&extensions);
         self.0
             .unary(&metadata, "", async {
-                let view = from_proto::view(request.view, View::Ids)?;
+                let shown = from_proto::view(request.view, View::Ids)?;
                 let selector = from_proto::household_selector(request.household)
                     .map_err(|error| error.within("household"))?;
-                let read = self.0.snapshot(from_proto::at_least(request.options)).await?;
-                let sequence = read.seq().get();
-                let household = self
+                caller.note.about((&selector).into());
+                let reading = from_proto::reading(request.options, &caller)?;
+                let (household, sequence) = self
                     .0
-                    .lookup(move |_| {
-                        let Redirected { row, from } = find_household(&read, &selector, "household")?;
-                        Ok(to_proto::household(&read, &row, from, view)?)
+                    .read(reading, move |read, _| {
+                        let Redirected { row, from } = find_household(read, &selector, "household")?;
+                        Ok((to_proto::household(read, &row, from, shown)?, read.seq().get()))
                     })
                     .await?;
+                caller.note.about(Subject::Id(household.household_id.clone()));
                 self.fits("the household", v1::GetHouseholdResponse { household: Some(household), sequence })
             })
             .await
     }
+
+    async fn list_identifiers(
+        &self,
+        request: Request<v1::ListIdentifiersRequest>,
+    ) -> Result<Response<v1::ListIdentifiersResponse>, Status> {
+        let (metadata, extensions, request) = request.into_parts();
+        let caller = Caller::of(&extensions);
+        self.0
+            .unary(&metadata, "; ask for a smaller page", async {
+                let same =
+                    v1::ListIdentifiersRequest { page_size: 0, page_token: String::new(), ..request.clone() };
+                let page = Page::of(request.page_size, &request.page_token, &same)?;
+                let selector =
+                    from_proto::person_selector(request.person).map_err(|error| error.within("person"))?;
+                caller.note.about((&selector).into());
+                let mut reading = from_proto::reading(request.options, &caller)?;
+                page.pin(&mut reading);
+                let namespace = request.namespace;
+                let answer = self.0.read(reading, move |read, cancel| {
+                    let person = find_person(read, &selector, "person")?.row;
+                    let namespace = match namespace.as_str() {
+                        "" => None,
+                        name => Some(read.names().namespace(name).ok_or_else(|| unknown_namespace(name))?),
+                    };
+                    let mut ids = Vec::new();
+                    for member in read.members(person.key) {
+                        let member = member?;
+                        if namespace.is_none_or(|wanted| wanted == member.namespace)
+                            && u64::from(member.id.get()) >= page.next
+                        {
+                            ids.push(member.id);
+                        }
+                    }
+                    ids.sort_unstable();
+                    let next = ids.get(page.size).map(|id| u64::from(id.get()));
+                    ids.truncate(page.size);
+                    let mut identifiers = Vec::with_capacity(ids.len());
+                    for id in ids {
+                        cancel.check()?;
+                        identifiers.push(identifier(read, id)?);
+                    }
+                    let sequence = read.seq().get();
+                    Ok(v1::ListIdentifiersResponse {
+                        person_id: person.id.to_string(),
+                        identifiers,
+                        next_page_token: page.token(sequence, next),
+                        sequence,
+                    })
+                });
+                self.fits("the page", answer.await?)
+            })
+            .await
+    }
+}
+
+fn identifier(read: &impl Read, id: IdentifierId) -> Result<v1::PersonIdentifier, CallError> {
+    let record = read.identifier(id)?.ok_or_else(|| missing_row("a person's identifier"))?;
+    Ok(to_proto::person_identifier(read, record))
+}
+
+fn unknown_namespace(name: &str) -> CallError {
+    let message = format!("no namespace `{name}` in this store");
+    FieldError::new("namespace", FieldFault::UndeclaredNamespace, message).into()
 }
 
 impl Lookup {
@@ -157,13 +233,23 @@ fn person_result(found: Result<v1::Person, CallError>) -> Result<v1::PersonResul
             | CallError::UnknownIdentifier(_)
             | CallError::UnknownPerson(_)
             | CallError::UnknownHousehold(_)
-            | CallError::NoHousehold(_)),
+            | CallError::NoHousehold(_)
+            | CallError::PurposeRefused(_)),
         ) => Outcome::Error(status::lookup_error(&error)),
         Err(
             error @ (CallError::NotYet { .. }
+            | CallError::Limit { .. }
+            | CallError::Unauthenticated(_)
+            | CallError::NotAllowed { .. }
+            | CallError::Overloaded { .. }
+            | CallError::NoBackups
+            | CallError::NoAudit
+            | CallError::Audit(_)
+            | CallError::Backup(_)
             | CallError::Read(_)
             | CallError::Write(_)
             | CallError::Act(_)
+            | CallError::ActRedacted(_)
             | CallError::Schema(_)
             | CallError::Broken(_)
             | CallError::Query(_)
@@ -181,106 +267,9 @@ fn person_result(found: Result<v1::Person, CallError>) -> Result<v1::PersonResul
 fn resolve(
     read: &impl Read,
     selector: &PersonSelector,
-    view: View,
+    shown: View,
     at: impl std::fmt::Display,
 ) -> Result<v1::Person, CallError> {
     let Redirected { row, from } = find_person(read, selector, at)?;
-    Ok(to_proto::person(read, &row, from, view)?)
-}
-
-/// The person that a selector names; `at` is the selector's place in the request.
-fn find_person(
-    read: &impl Read,
-    selector: &PersonSelector,
-    at: impl std::fmt::Display,
-) -> Result<Redirected<PersonRow, PersonId>, CallError> {
-    match selector {
-        PersonSelector::Id(id) => person_by_id(read, *id),
-        PersonSelector::Identifier(identifier) => {
-            let found = find(read, identifier).map_err(|error| placed(error, &at))?;
-            let Some(key) = read.person_of(found)? else {
-                let message = "an identifier of household scope belongs to no person; ask for its household \
-                               with GetHousehold";
-                let error = FieldError::new("identifier.namespace", FieldFault::HouseholdScope, message);
-                return Err(error.within(at).into());
-            };
-            let row = read.person(key)?.ok_or_else(|| missing_row("an identifier's person"))?;
-            Ok(Redirected { row, from: None })
-        }
-    }
-}
-
-fn person_by_id(read: &impl Read, id: PersonId) -> Result<Redirected<PersonRow, PersonId>, CallError> {
-    match read.person_by_id(id)? {
-        Some(row) => Ok(Redirected { from: Some(id).filter(|id| *id != row.id), row }),
-        None => Err(CallError::UnknownPerson(id.to_string())),
-    }
-}
-
-/// The household that a selector names; `at` is the selector's place in the request.
-fn find_household(
-    read: &impl Read,
-    selector: &HouseholdSelector,
-    at: impl std::fmt::Display,
-) -> Result<Redirected<HouseholdRow, HouseholdId>, CallError> {
-    let key = match selector {
-        HouseholdSelector::Id(id) => {
-            return match read.household_by_id(*id)? {
-                Some(row) => Ok(Redirected { from: Some(*id).filter(|id| *id != row.id), row }),
-                None => Err(CallError::UnknownHousehold(id.to_string())),
-            };
-        }
-        HouseholdSelector::Person(id) => {
-            let person = person_by_id(read, *id)?.row;
-            person.household.ok_or_else(|| CallError::NoHousehold(format!("person `{}`", person.id)))?
-        }
-        HouseholdSelector::Identifier(identifier) => {
-            let found = find(read, identifier).map_err(|error| placed(error, &at))?;
-            household_of(read, found)?.ok_or_else(|| CallError::NoHousehold(format!("`{identifier}`")))?
-        }
-    };
-    let row = read.household(key)?.ok_or_else(|| missing_row("a member's household"))?;
-    Ok(Redirected { row, from: None })
-}
-
-/// The household of an identifier of either scope.
-fn household_of(read: &impl Read, id: IdentifierId) -> Result<Option<HouseholdKey>, ReadError> {
-    match read.person_of(id)? {
-        None => read.household_of(id),
-        Some(key) => {
-            let person = read.person(key)?.ok_or_else(|| missing_row("an identifier's person"))?;
-            Ok(person.household)
-        }
-    }
-}
-
-/// The number of an identifier that the store knows.
-fn find(read: &impl Read, identifier: &Identifier) -> Result<IdentifierId, CallError> {
-    let field = |name: &str, fault, message: String| {
-        Err(CallError::Field(FieldError::new(format!("identifier.{name}"), fault, message)))
-    };
-    match read.find(identifier)? {
-        Found::Known(id) => Ok(id),
-        Found::Unknown(normalised) => Err(CallError::UnknownIdentifier(normalised)),
-        Found::NoNamespace { suggestion } => {
-            let hint = suggestion.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-            let message = format!("the schema declares no namespace `{}`{hint}", identifier.namespace);
-            field("namespace", FieldFault::UndeclaredNamespace, message)
-        }
-        Found::Denied { rule } => {
-            field("value", FieldFault::DeniedValue, format!("the value identifies nobody: denied by {rule}"))
-        }
-        Found::Invalid { reason } => field("value", FieldFault::InvalidValue, reason),
-    }
-}
-
-fn placed(error: CallError, at: &impl std::fmt::Display) -> CallError {
-    match error {
-        CallError::Field(error) => error.within(at).into(),
-        other => other,
-    }
-}
-
-fn missing_row(what: &str) -> ReadError {
-    ReadError::Corrupt { table: "persons and households", detail: format!("{what} has no row") }
+    Ok(to_proto::person(read, &row, from, shown)?)
 }

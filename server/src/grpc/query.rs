@@ -5,21 +5,26 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use kinfold_engine::Snapshot;
-use kinfold_engine::read::Read;
+use kinfold_engine::model::{Identifier, Seq};
+use kinfold_engine::read::{Read, ViewOptions};
 use kinfold_proto::v1;
 use kinfold_proto::v1::query_response::Part;
 use kinfold_proto::v1::query_service_server::QueryService;
-use kinfold_query::{Limits, Options, Params, Parsed};
+use kinfold_query::ast::{Body, Statement, Who};
+use kinfold_query::{ErrorKind, Limits, Names, Options, Params, Parsed, QueryError, complete};
 use prost::Message;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep};
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 
-use super::call::{App, CancelOnDrop, Deadline};
-use super::error::CallError;
+use super::call::{App, CancelOnDrop, Deadline, purpose_is_no_slip};
+use super::error::{CallError, FieldError, FieldFault};
 use super::status::status;
 use super::{from_proto, to_proto};
+use crate::audit::Subject;
+use crate::auth::Caller;
 use crate::view;
 
 /// Runs read-only queries.
@@ -42,19 +47,24 @@ impl QueryService for Queries {
     type QueryStream = Answer;
 
     async fn query(&self, request: Request<v1::QueryRequest>) -> Result<Response<Answer>, Status> {
-        let (metadata, _, request) = request.into_parts();
+        let (metadata, extensions, request) = request.into_parts();
         let app = &self.0;
+        let caller = Caller::of(&extensions);
         let begun = async {
             let deadline = Deadline::of(&metadata, app.config().query_timeout)?;
             let parameters = from_proto::parameters(request.parameters)?;
+            note(&request.text, &app.config().query, &caller);
+            let reading = from_proto::reading(request.options, &caller)?;
             let wait = async {
-                let read = app.snapshot(from_proto::at_least(request.options)).await?;
+                let read = app.snapshot(reading.at_least).await?;
                 Ok((read, app.query_place().await?))
             };
             let (read, place) = deadline.bound("; every place for a query was taken", wait).await?;
-            Ok((deadline, parameters, read, place))
+            purpose_is_no_slip(&read, &reading)?;
+            Ok((deadline, parameters, reading, read, place))
         };
-        let (deadline, parameters, read, place) = begun.await.map_err(|error: CallError| status(&error))?;
+        let (deadline, parameters, reading, read, place) =
+            begun.await.map_err(|error: CallError| status(&error))?;
         let most = app.config().query;
         let max_rows = match request.max_rows {
             0 => most.max_rows,
@@ -62,9 +72,11 @@ impl QueryService for Queries {
         };
         let left = deadline.at.saturating_duration_since(Instant::now());
         let cancel = CancelOnDrop::default();
+        let until = deadline.at + GRACE;
         let (out, messages) = mpsc::channel(MESSAGES);
         let work = Work {
             read,
+            view: reading.view,
             text: request.text,
             parameters,
             options: Options {
@@ -72,7 +84,7 @@ impl QueryService for Queries {
                 cancel: Some(cancel.flag().shared()),
                 ..Options::default()
             },
-            out,
+            out: Out { sender: out, until, runtime: Handle::current() },
             max_send_bytes: app.config().max_send_bytes,
         };
         tokio::task::spawn_blocking(move || {
@@ -80,36 +92,143 @@ impl QueryService for Queries {
             let out = work.out.clone();
             if let Err(error) = work.run() {
                 // Whoever is gone misses nothing.
-                let _ = out.blocking_send(Err(status(&error)));
+                let _ = out.send(Err(status(&error)));
             }
         });
         Ok(Response::new(Answer {
             messages,
-            late: Box::pin(tokio::time::sleep_until(deadline.at + GRACE)),
+            late: Box::pin(tokio::time::sleep_until(until)),
             after: deadline.after,
             cancel,
             ended: false,
         }))
     }
+
+    async fn parse(&self, request: Request<v1::ParseRequest>) -> Result<Response<v1::ParseResponse>, Status> {
+        let (metadata, _, request) = request.into_parts();
+        let limits = self.0.config().query;
+        let work = async {
+            let parameters = from_proto::parameters(request.parameters)?;
+            let text = request.text;
+            let before = match request.cursor {
+                None => None,
+                Some(cursor) => Some(before(&text, cursor)?.to_owned()),
+            };
+            let now = self.0.snapshot(Seq::new(0)).await?;
+            self.0
+                .lookup(move |_| {
+                    let mut answer = v1::ParseResponse::default();
+                    if let Some(before) = before {
+                        answer.completions = complete(&before, &Names::of(&now));
+                    }
+                    let options = Options { limits, ..Options::default() };
+                    let columns = Parsed::new(&text, parameters, options).and_then(|parsed| {
+                        parsed.view(&now)?;
+                        parsed.columns(&now)
+                    });
+                    match columns {
+                        Ok(columns) => answer.columns = columns,
+                        Err(error) => answer.diagnostics.push(diagnostic(error)?),
+                    }
+                    Ok(answer)
+                })
+                .await
+        };
+        self.0.unary(&metadata, "", work).await
+    }
+}
+
+/// Notes whom a text is about: whom its verb names, or else the text itself.
+fn note(text: &str, limits: &Limits, caller: &Caller) {
+    let verb = match kinfold_query::parse(text, limits) {
+        Ok(Statement { body: Body::Verb(verb), .. }) => Some(verb),
+        Ok(_) | Err(_) => None,
+    };
+    let who = verb.iter().flat_map(|verb| &verb.who);
+    let mut named = who.filter_map(|who| match who {
+        Who::Named { namespace, value, .. } => {
+            Some(Subject::Identifier(Identifier::new(namespace.text.clone(), value.clone())))
+        }
+        Who::Text { text, .. } => Some(match text.parse() {
+            Ok(identifier) => Subject::Identifier(identifier),
+            Err(_) => Subject::Id(text.clone()),
+        }),
+        Who::Param(_) => None,
+    });
+    match named.next() {
+        Some(first) => std::iter::once(first).chain(named).for_each(|subject| caller.note.about(subject)),
+        None => caller.note.about(Subject::Text(text.to_owned())),
+    }
+}
+
+/// The text before a cursor.
+fn before(text: &str, cursor: u32) -> Result<&str, FieldError> {
+    text.get(..cursor as usize).ok_or_else(|| {
+        let message = format!("{cursor} is no place between two letters of the text");
+        FieldError::new("cursor", FieldFault::OutOfRange, message)
+    })
+}
+
+/// What is wrong with a text; an error that is not about the text is the call's.
+fn diagnostic(error: QueryError) -> Result<v1::Diagnostic, CallError> {
+    match error.kind() {
+        ErrorKind::Syntax | ErrorKind::Binding | ErrorKind::Type | ErrorKind::Runtime => {}
+        ErrorKind::Limit { .. } | ErrorKind::Cancelled | ErrorKind::Storage => return Err(error.into()),
+    }
+    let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    Ok(v1::Diagnostic {
+        code: error.code().to_owned(),
+        line: number(error.line()),
+        column: number(error.column()),
+        width: number(error.width()),
+        message: error.message().to_owned(),
+        hint: error.hint().unwrap_or_default().to_owned(),
+    })
 }
 
 /// A query to run on a thread of its own.
 struct Work {
     read: Snapshot,
+    /// What the call says of the view, besides the text.
+    view: ViewOptions,
     text: String,
     parameters: Params,
     options: Options,
-    out: mpsc::Sender<Result<v1::QueryResponse, Status>>,
+    out: Out,
     max_send_bytes: usize,
+}
+
+/// The way from a query's thread to its client.
+#[derive(Clone)]
+struct Out {
+    sender: mpsc::Sender<Result<v1::QueryResponse, Status>>,
+    until: Instant,
+    runtime: Handle,
+}
+
+impl Out {
+    /// Hands a message on; waits for a client that reads slowly, but not beyond
+    /// the deadline: it would keep its place from others.
+    fn send(&self, message: Result<v1::QueryResponse, Status>) -> Result<(), CallError> {
+        let sent = tokio::time::timeout_at(self.until, self.sender.send(message));
+        match self.runtime.block_on(sent) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(CallError::Cancelled),
+        }
+    }
+
+    fn part(&self, part: Part) -> Result<(), CallError> {
+        self.send(Ok(v1::QueryResponse { part: Some(part) }))
+    }
 }
 
 impl Work {
     fn run(self) -> Result<(), CallError> {
         let parsed = Parsed::new(&self.text, self.parameters, self.options)?;
-        let read = view::reader::<CallError>(&parsed, &self.read)?;
+        let read = view::reader::<CallError>(&parsed, &self.read, &self.view)?;
         let prepared = parsed.prepare(&read)?;
         let names = prepared.columns().to_vec();
-        send(&self.out, Part::Columns(v1::QueryColumns { names, sequence: read.seq().get() }))?;
+        self.out.part(Part::Columns(v1::QueryColumns { names, sequence: read.seq().get() }))?;
         let mut rows = prepared.run();
         let mut batch = v1::QueryRows::default();
         let mut bytes = 0;
@@ -123,7 +242,7 @@ impl Work {
             }
             let full = bytes + length + 6 > BATCH_BYTES.min(self.max_send_bytes);
             if !batch.rows.is_empty() && (full || begun.elapsed() >= BATCH_WAIT) {
-                send(&self.out, Part::Rows(std::mem::take(&mut batch)))?;
+                self.out.part(Part::Rows(std::mem::take(&mut batch)))?;
                 bytes = 0;
             }
             if batch.rows.is_empty() {
@@ -133,14 +252,10 @@ impl Work {
             batch.rows.push(row);
         }
         if !batch.rows.is_empty() {
-            send(&self.out, Part::Rows(batch))?;
+            self.out.part(Part::Rows(batch))?;
         }
-        send(&self.out, Part::Statistics(to_proto::statistics(&rows.stats())))
+        self.out.part(Part::Statistics(to_proto::statistics(&rows.stats())))
     }
-}
-
-fn send(out: &mpsc::Sender<Result<v1::QueryResponse, Status>>, part: Part) -> Result<(), CallError> {
-    out.blocking_send(Ok(v1::QueryResponse { part: Some(part) })).map_err(|_| CallError::Cancelled)
 }
 
 /// What a query answers. Dropping it, as a client that goes away does, calls the

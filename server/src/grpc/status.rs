@@ -8,6 +8,8 @@ mod by_hand;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use kinfold_engine::BackupError;
+use kinfold_engine::consent::Refusal;
 use kinfold_engine::read::ReadError;
 use kinfold_engine::write::WriteError;
 use kinfold_proto::v1;
@@ -17,6 +19,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 
 use self::by_hand::{Change, Hand, act_code, act_field, act_reason, change, hand};
 use super::error::CallError;
+use crate::audit::AuditError;
 
 /// Whose reasons these are.
 pub(crate) const DOMAIN: &str = "kinfold";
@@ -46,7 +49,7 @@ fn to_log(error: &CallError) -> Option<String> {
         CallError::Internal(why) => Some(why.clone()),
         CallError::Read(error) => Some(error.to_string()),
         CallError::Write(error) => write_to_log(error),
-        CallError::Act(error) => match hand(error) {
+        CallError::Act(error) | CallError::ActRedacted(error) => match hand(error) {
             Hand::Write(error) => write_to_log(error),
             Hand::Field { .. } | Hand::Unknown(_) | Hand::Stands(_) => None,
         },
@@ -67,11 +70,23 @@ fn to_log(error: &CallError) -> Option<String> {
             | ErrorKind::Limit { .. }
             | ErrorKind::Cancelled => None,
         },
+        CallError::Audit(error) => Some(error.to_string()),
+        CallError::Backup(error) => match &**error {
+            BackupError::Io { .. } | BackupError::Storage(_) => Some(error.to_string()),
+            BackupError::Exists { .. } => None,
+        },
         CallError::Field(_)
         | CallError::UnknownIdentifier(_)
         | CallError::UnknownPerson(_)
         | CallError::UnknownHousehold(_)
         | CallError::NoHousehold(_)
+        | CallError::PurposeRefused(_)
+        | CallError::Limit { .. }
+        | CallError::Unauthenticated(_)
+        | CallError::NotAllowed { .. }
+        | CallError::Overloaded { .. }
+        | CallError::NoBackups
+        | CallError::NoAudit
         | CallError::NotYet { .. }
         | CallError::Broken(_)
         | CallError::TooLargeToSend { .. }
@@ -120,14 +135,23 @@ fn code(error: &CallError) -> Code {
         CallError::NotYet { .. } | CallError::ShuttingDown => Code::Unavailable,
         CallError::Read(error) => read_code(error),
         CallError::Write(error) => write_code(error),
-        CallError::Act(error) => act_code(error),
+        CallError::Act(error) | CallError::ActRedacted(error) => act_code(error),
         CallError::Schema(error) => match change(error) {
             Change::Text => Code::InvalidArgument,
             Change::Unfit => Code::FailedPrecondition,
             Change::Act(error) => act_code(error),
             Change::Write(error) => write_code(error),
         },
-        CallError::Broken(_) => Code::FailedPrecondition,
+        CallError::Broken(_) | CallError::NoBackups | CallError::NoAudit => Code::FailedPrecondition,
+        CallError::PurposeRefused(_) | CallError::NotAllowed { .. } => Code::PermissionDenied,
+        CallError::Unauthenticated(_) => Code::Unauthenticated,
+        CallError::Limit { .. } | CallError::Overloaded { .. } => Code::ResourceExhausted,
+        CallError::Audit(AuditError::Broken { .. }) => Code::DataLoss,
+        CallError::Audit(AuditError::Io { .. }) => Code::Unavailable,
+        CallError::Backup(error) => match &**error {
+            BackupError::Exists { .. } => Code::AlreadyExists,
+            BackupError::Io { .. } | BackupError::Storage(_) => Code::Unavailable,
+        },
         CallError::Query(error) => query_code(error),
         CallError::TooLargeToSend { .. } | CallError::TooDeepToSend { .. } => Code::ResourceExhausted,
         CallError::Deadline { .. } => Code::DeadlineExceeded,
@@ -181,7 +205,7 @@ fn reason(error: &CallError) -> String {
         CallError::NotYet { .. } => "SEQUENCE_NOT_REACHED",
         CallError::Read(error) => read_reason(error),
         CallError::Write(error) => write_reason(error),
-        CallError::Act(error) => act_reason(error),
+        CallError::Act(error) | CallError::ActRedacted(error) => act_reason(error),
         CallError::Schema(error) => match change(error) {
             Change::Text => "SCHEMA_INVALID",
             Change::Unfit => "SCHEMA_UNFIT",
@@ -189,6 +213,19 @@ fn reason(error: &CallError) -> String {
             Change::Write(error) => write_reason(error),
         },
         CallError::Broken(_) => "ASSERTIONS_BROKEN",
+        CallError::PurposeRefused(_) => "PURPOSE_REFUSED",
+        CallError::Limit { .. } => "LIMIT_EXPANSIONS",
+        CallError::Unauthenticated(_) => "UNAUTHENTICATED",
+        CallError::NotAllowed { .. } => "ROLE_INSUFFICIENT",
+        CallError::Overloaded { .. } => "OVERLOADED",
+        CallError::NoBackups => "BACKUPS_NOT_CONFIGURED",
+        CallError::NoAudit => "AUDIT_NOT_CONFIGURED",
+        CallError::Audit(AuditError::Broken { .. }) => "AUDIT_CHANGED",
+        CallError::Audit(AuditError::Io { .. }) => "STORAGE",
+        CallError::Backup(error) => match &**error {
+            BackupError::Exists { .. } => "BACKUP_EXISTS",
+            BackupError::Io { .. } | BackupError::Storage(_) => "STORAGE",
+        },
         CallError::Query(error) => return error.code().to_ascii_uppercase().replace('-', "_"),
         CallError::TooLargeToSend { .. } => "ANSWER_TOO_LARGE",
         CallError::TooDeepToSend { .. } => "ANSWER_TOO_DEEP",
@@ -228,7 +265,7 @@ fn field(error: &CallError) -> Option<&str> {
             WriteError::RequestId { .. } | WriteError::RequestReused { .. } => Some("request_id"),
             WriteError::ReadOnly | WriteError::Closed | WriteError::Read(_) | WriteError::Storage(_) => None,
         },
-        CallError::Act(error) => act_field(error),
+        CallError::Act(error) | CallError::ActRedacted(error) => act_field(error),
         CallError::Schema(error) => match change(error) {
             Change::Text => Some("schema"),
             Change::Act(error) => act_field(error),
@@ -242,6 +279,15 @@ fn field(error: &CallError) -> Option<&str> {
         | CallError::UnknownPerson(_)
         | CallError::UnknownHousehold(_)
         | CallError::NoHousehold(_)
+        | CallError::PurposeRefused(_)
+        | CallError::Limit { .. }
+        | CallError::Unauthenticated(_)
+        | CallError::NotAllowed { .. }
+        | CallError::Overloaded { .. }
+        | CallError::NoBackups
+        | CallError::NoAudit
+        | CallError::Audit(_)
+        | CallError::Backup(_)
         | CallError::NotYet { .. }
         | CallError::Read(_)
         | CallError::Broken(_)
@@ -268,15 +314,25 @@ fn quota(error: &CallError) -> Option<(&'static str, String)> {
         },
         CallError::TooLargeToSend { .. } => Some(("max_send_bytes", error.to_string())),
         CallError::TooDeepToSend { .. } => Some(("max_answer_depth", error.to_string())),
+        CallError::Limit { name, most: _ } => Some((name, error.to_string())),
+        CallError::Overloaded { limit, most: _ } => Some((limit, error.to_string())),
         CallError::Field(_)
         | CallError::UnknownIdentifier(_)
         | CallError::UnknownPerson(_)
         | CallError::UnknownHousehold(_)
         | CallError::NoHousehold(_)
+        | CallError::PurposeRefused(_)
+        | CallError::Unauthenticated(_)
+        | CallError::NotAllowed { .. }
+        | CallError::NoBackups
+        | CallError::NoAudit
+        | CallError::Audit(_)
+        | CallError::Backup(_)
         | CallError::NotYet { .. }
         | CallError::Read(_)
         | CallError::Write(_)
         | CallError::Act(_)
+        | CallError::ActRedacted(_)
         | CallError::Schema(_)
         | CallError::Broken(_)
         | CallError::Deadline { .. }
@@ -303,7 +359,7 @@ fn details(error: &CallError) -> ErrorDetails {
     if code == Code::FailedPrecondition {
         details.add_precondition_failure_violation(reason(error), DOMAIN, short(&error.to_string()));
     }
-    if code == Code::Unavailable {
+    if code == Code::Unavailable || matches!(error, CallError::Overloaded { .. }) {
         details.set_retry_info(Some(RETRY));
     }
     details
@@ -326,6 +382,10 @@ fn metadata(error: &CallError) -> HashMap<String, String> {
             put("at_least", at_least.to_string());
             put("sequence", at.to_string());
         }
+        CallError::PurposeRefused(Refusal { purpose, word }) => {
+            put("purpose", cut(purpose, LONGEST_PART));
+            put("consent", word.as_str().to_owned());
+        }
         CallError::Broken(assertions) => {
             put("broken", assertions.broken.len().to_string());
         }
@@ -334,9 +394,18 @@ fn metadata(error: &CallError) -> HashMap<String, String> {
         | CallError::UnknownPerson(_)
         | CallError::UnknownHousehold(_)
         | CallError::NoHousehold(_)
+        | CallError::Limit { .. }
+        | CallError::Overloaded { .. }
+        | CallError::Unauthenticated(_)
+        | CallError::NotAllowed { .. }
+        | CallError::NoBackups
+        | CallError::NoAudit
+        | CallError::Audit(_)
+        | CallError::Backup(_)
         | CallError::Read(_)
         | CallError::Write(_)
         | CallError::Act(_)
+        | CallError::ActRedacted(_)
         | CallError::Schema(_)
         | CallError::TooLargeToSend { .. }
         | CallError::TooDeepToSend { .. }

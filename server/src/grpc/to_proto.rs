@@ -1,5 +1,6 @@
 //! Domain to wire.
 
+mod answers;
 mod assertions;
 mod events;
 
@@ -18,7 +19,9 @@ use kinfold_query::{Duration, Map, NodeData, NodeValue, RelData, RelValue, Value
 
 use super::error::CallError;
 use super::from_proto::View;
+use crate::audit::Entry;
 
+pub(crate) use answers::{difference, forbid, network, parting, step, stopped_step};
 pub(crate) use assertions::verdict;
 pub(crate) use events::{abridge, act_receipt, event, schema_plan};
 
@@ -63,7 +66,8 @@ pub(crate) fn person(
     })
 }
 
-fn person_identifier(read: &impl Read, record: IdentifierRecord) -> v1::PersonIdentifier {
+/// An identifier and who has seen it.
+pub(crate) fn person_identifier(read: &impl Read, record: IdentifierRecord) -> v1::PersonIdentifier {
     v1::PersonIdentifier {
         first_seen: record.first_seen().map(timestamp),
         last_seen: record.last_seen().map(timestamp),
@@ -412,6 +416,23 @@ pub(crate) fn stats(stats: Stats) -> v1::GetStatsResponse {
         held_back_links: stats.held_back,
         records: stats.records,
         observations: stats.observations,
+    }
+}
+
+/// An entry of the audit.
+pub(crate) fn audit_entry(entry: Entry) -> v1::AuditEntry {
+    v1::AuditEntry {
+        number: entry.number,
+        time: entry.time.parse().ok().map(timestamp),
+        caller: entry.caller,
+        peer: entry.peer,
+        method: entry.method,
+        purpose: entry.purpose,
+        subjects: entry.subjects,
+        more_subjects: entry.more,
+        sequence: entry.sequence,
+        code: entry.code,
+        hash: entry.hash,
     }
 }
 

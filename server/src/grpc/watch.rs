@@ -1,8 +1,10 @@
 //! `WatchService`.
 
+use std::sync::Arc;
+
 use kinfold_engine::Watch;
 use kinfold_engine::model::Seq;
-use kinfold_engine::read::Read as _;
+use kinfold_engine::read::{Read as _, ViewOptions};
 use kinfold_proto::v1;
 use kinfold_proto::v1::watch_service_server::WatchService;
 use prost::Message;
@@ -16,6 +18,7 @@ use super::error::CallError;
 use super::from_proto::{self, View};
 use super::status::status;
 use super::to_proto;
+use crate::auth::Caller;
 
 /// Tells what changes.
 pub(crate) struct Watching(pub(crate) App);
@@ -37,7 +40,7 @@ impl WatchService for Watching {
     type WatchStream = ReceiverStream<Result<v1::WatchResponse, Status>>;
 
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
-        let (metadata, _, request) = request.into_parts();
+        let (metadata, extensions, request) = request.into_parts();
         let begun = || {
             let timeout = client_timeout(&metadata)?;
             Ok((timeout, from_proto::view(request.view, View::Full)?))
@@ -48,6 +51,7 @@ impl WatchService for Watching {
             app: self.0.clone(),
             watch: Some(self.0.store().watch_at(Seq::new(sequence), index)),
             view,
+            redact: Caller::of(&extensions).redact,
             told: None,
         };
         let (out, messages) = mpsc::channel(MESSAGES);
@@ -63,6 +67,8 @@ struct Feed {
     /// Taken while it is read from on another thread.
     watch: Option<Watch>,
     view: View,
+    /// The namespaces whose values the client may not see.
+    redact: Arc<[String]>,
     /// When the client was last told that there is nothing more; `None` while there may be.
     told: Option<Instant>,
 }
@@ -116,6 +122,7 @@ impl Feed {
         let mut watch = self.watch.take().ok_or_else(gone)?;
         let store = self.app.store().clone();
         let (view, most) = (self.view, self.app.config().max_send_bytes);
+        let redact = self.redact.to_vec();
         let (watch, message) = self
             .app
             .lookup(move |_| {
@@ -123,7 +130,7 @@ impl Feed {
                 let mut bytes = 0;
                 let found = watch.next(EVENTS, std::time::Duration::ZERO)?;
                 // Names are never taken back: a later state knows those of every event.
-                let read = store.snapshot();
+                let read = store.snapshot().view(&ViewOptions { redact, ..ViewOptions::default() })?;
                 for it in &found {
                     let mut event = to_proto::event(&read, it, view)?;
                     // Its tag and length, and the position, stand beside it.

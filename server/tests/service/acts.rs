@@ -9,25 +9,29 @@ use crate::harness::{Server, field, named, refusal, seen};
 
 async fn forbid(server: &Server, a: &str, b: &str) -> Result<v1::ActReceipt, Status> {
     let (author, reason) = ("ann".to_owned(), "two people".to_owned());
-    let request = v1::ForbidRequest { a: Some(named(a)), b: Some(named(b)), author, reason };
+    let request =
+        v1::ForbidRequest { a: Some(named(a)), b: Some(named(b)), author, reason, ..Default::default() };
     Ok(server.ingest().forbid(request).await?.into_inner().receipt.unwrap())
 }
 
 async fn require(server: &Server, a: &str, b: &str) -> Result<v1::ActReceipt, Status> {
     let (author, reason) = ("ann".to_owned(), "asked them".to_owned());
-    let request = v1::RequireRequest { a: Some(named(a)), b: Some(named(b)), author, reason };
+    let request =
+        v1::RequireRequest { a: Some(named(a)), b: Some(named(b)), author, reason, ..Default::default() };
     Ok(server.ingest().require(request).await?.into_inner().receipt.unwrap())
 }
 
 async fn release(server: &Server, a: &str, b: &str) -> Result<v1::ActReceipt, Status> {
     let (author, reason) = ("ann".to_owned(), "a mistake".to_owned());
-    let request = v1::ReleaseRequest { a: Some(named(a)), b: Some(named(b)), author, reason };
+    let request =
+        v1::ReleaseRequest { a: Some(named(a)), b: Some(named(b)), author, reason, ..Default::default() };
     Ok(server.ingest().release(request).await?.into_inner().receipt.unwrap())
 }
 
 async fn retract(server: &Server, what: Option<What>) -> Result<v1::ActReceipt, Status> {
     let what = Some(v1::Retraction { what });
-    let request = v1::RetractRequest { what, author: "ann".into(), reason: "wrong".into() };
+    let request =
+        v1::RetractRequest { what, author: "ann".into(), reason: "wrong".into(), ..Default::default() };
     Ok(server.ingest().retract(request).await?.into_inner().receipt.unwrap())
 }
 
@@ -99,7 +103,7 @@ async fn requests_that_are_wrong_name_the_field() {
         a: Some(named("email:a@x.de")),
         b: Some(named("device:1")),
         author: "ann".into(),
-        reason: String::new(),
+        ..Default::default()
     };
     let error = server.ingest().forbid(request).await.unwrap_err();
     assert_eq!((refusal(&error).0, field(&error)), (Code::InvalidArgument, "reason".into()));

@@ -20,8 +20,9 @@ use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 
 use crate::harness::{Server, refusal, seen};
 
-const SERVICES: [&str; 5] = [
+const SERVICES: [&str; 6] = [
     "kinfold.v1.AdminService",
+    "kinfold.v1.ExplainService",
     "kinfold.v1.IngestService",
     "kinfold.v1.LookupService",
     "kinfold.v1.QueryService",

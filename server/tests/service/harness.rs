@@ -7,6 +7,7 @@ use kinfold_engine::Store;
 use kinfold_engine::schema::Schema;
 use kinfold_proto::v1;
 use kinfold_proto::v1::admin_service_client::AdminServiceClient;
+use kinfold_proto::v1::explain_service_client::ExplainServiceClient;
 use kinfold_proto::v1::ingest_service_client::IngestServiceClient;
 use kinfold_proto::v1::lookup_service_client::LookupServiceClient;
 use kinfold_proto::v1::query_service_client::QueryServiceClient;
@@ -59,6 +60,13 @@ impl Server {
     }
 
     pub(crate) async fn with(config: ServeConfig) -> Self {
+        let server = Self::lazy(config).await;
+        let channel = Channel::from_shared(format!("http://{}", server.address)).unwrap();
+        Self { channel: channel.connect().await.unwrap(), ..server }
+    }
+
+    /// A server whose channel is not connected yet.
+    pub(crate) async fn lazy(config: ServeConfig) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let schema = Schema::parse(SCHEMA, "schema.toml").unwrap();
         let store = Store::create(&directory.path().join("store"), schema).unwrap();
@@ -69,7 +77,7 @@ impl Server {
             // A test that ends drops the sender: that is the signal too.
             let _ = stopped.await;
         }));
-        let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
+        let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect_lazy();
         Self { address, channel, store, stop: Some(stop), running: Some(running), directory }
     }
 
@@ -79,6 +87,10 @@ impl Server {
 
     pub(crate) fn lookup(&self) -> LookupServiceClient<Channel> {
         LookupServiceClient::new(self.channel.clone())
+    }
+
+    pub(crate) fn explain(&self) -> ExplainServiceClient<Channel> {
+        ExplainServiceClient::new(self.channel.clone())
     }
 
     pub(crate) fn queries(&self) -> QueryServiceClient<Channel> {
@@ -127,6 +139,43 @@ impl Server {
         let running = self.running.take().unwrap();
         tokio::time::timeout(Duration::from_secs(20), running).await.unwrap().unwrap()
     }
+}
+
+/// A file of tokens in a directory of its own, and the tokens: by role, and one
+/// that may read all but the values of `email`.
+pub(crate) struct TokenFile {
+    pub(crate) directory: tempfile::TempDir,
+    pub(crate) read: String,
+    pub(crate) write: String,
+    pub(crate) admin: String,
+    pub(crate) veiled: String,
+}
+
+impl TokenFile {
+    pub(crate) fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let mut text = String::new();
+        let mut token = |name: &str, role: &str, more: &str| {
+            let (token, hash) = kinfold_server::new_token().unwrap();
+            text += &format!("[[token]]\nname = \"{name}\"\nhash = \"{hash}\"\nrole = \"{role}\"\n{more}\n");
+            token
+        };
+        let (read, write) = (token("reader", "read", ""), token("writer", "write", "hide = [\"device\"]"));
+        let (admin, veiled) = (token("admin", "admin", ""), token("veiled", "read", "hide = [\"email\"]"));
+        std::fs::write(directory.path().join("tokens.toml"), text).unwrap();
+        Self { directory, read, write, admin, veiled }
+    }
+
+    pub(crate) fn path(&self) -> std::path::PathBuf {
+        self.directory.path().join("tokens.toml")
+    }
+}
+
+/// A request that brings a token.
+pub(crate) fn bearing<T>(token: &str, message: T) -> tonic::Request<T> {
+    let mut request = tonic::Request::new(message);
+    request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+    request
 }
 
 /// An identifier written `namespace:value`.

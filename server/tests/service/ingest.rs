@@ -128,7 +128,7 @@ async fn an_acknowledged_batch_can_be_read_at_once() {
         let Some(Outcome::Receipt(receipt)) = answer.outcome else { panic!("{answer:?}") };
         let request = v1::ResolvePersonRequest {
             person: Some(crate::harness::by(&format!("device:d{id}"))),
-            options: Some(v1::ReadOptions { at_least: receipt.sequence }),
+            options: Some(v1::ReadOptions { at_least: receipt.sequence, ..Default::default() }),
             ..Default::default()
         };
         let found = server.lookup().resolve_person(request).await.unwrap().into_inner();

@@ -40,8 +40,9 @@ async fn an_answer_beyond_the_limit_says_so() {
 #[tokio::test]
 async fn a_deadline_that_has_passed_is_the_answer() {
     let server = Server::start().await;
-    let mut request =
-        tonic::Request::new(v1::GetStatsRequest { options: Some(v1::ReadOptions { at_least: 1_000 }) });
+    let mut request = tonic::Request::new(v1::GetStatsRequest {
+        options: Some(v1::ReadOptions { at_least: 1_000, ..Default::default() }),
+    });
     request.metadata_mut().insert("grpc-timeout", "400m".parse().unwrap());
     let error = server.admin().get_stats(request).await.unwrap_err();
     assert_eq!(error.code(), Code::DeadlineExceeded, "{error}");

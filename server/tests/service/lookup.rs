@@ -210,7 +210,7 @@ async fn a_read_that_is_ahead_of_the_store_waits_then_says_so() {
     server.pairs(&[("email:a@x.de", "device:1")]).await;
     let request = |at_least| v1::ResolvePersonRequest {
         person: Some(by("email:a@x.de")),
-        options: Some(v1::ReadOptions { at_least }),
+        options: Some(v1::ReadOptions { at_least, ..Default::default() }),
         ..Default::default()
     };
     assert_eq!(server.lookup().resolve_person(request(1)).await.unwrap().get_ref().sequence, 1);

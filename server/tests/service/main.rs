@@ -4,11 +4,16 @@
 #![allow(clippy::unwrap_used)]
 
 mod acts;
+mod audit;
 mod client;
 mod ends;
+mod explain;
 mod harness;
 mod ingest;
 mod limits;
 mod lookup;
+mod network;
+mod options;
 mod query;
+mod security;
 mod watch;

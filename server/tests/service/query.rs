@@ -60,7 +60,7 @@ async fn columns_come_first_and_statistics_last() {
                 "MATCH (a:Identifier {id: $id})-[:LINKED]-(b) RETURN b.id AS other, 1 AS one ORDER BY other"
                     .into(),
             parameters: HashMap::from([("id".into(), id)]),
-            options: Some(v1::ReadOptions { at_least: 2 }),
+            options: Some(v1::ReadOptions { at_least: 2, ..Default::default() }),
             max_rows: 0,
         },
     )

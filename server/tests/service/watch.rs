@@ -64,6 +64,7 @@ async fn events_come_in_order_with_names_and_causes() {
         b: Some(named("email:b@x.de")),
         author: "ann".into(),
         reason: "two people".into(),
+        ..Default::default()
     };
     server.ingest().forbid(forbid).await.unwrap();
 

@@ -207,6 +207,7 @@ pub(crate) fn act_receipt(read: &impl Read, receipt: &ActReceipt, most: usize) -
     Ok(v1::ActReceipt {
         sequence: receipt.seq.get(),
         changed: receipt.changed,
+        replayed: receipt.replayed,
         counts: Some(counts),
         events: some_of(read, receipt.events.iter().take(IN_RECEIPT), most)?,
         first_sequence: receipt.events.first().map(|event| event.seq.get()).unwrap_or_default(),

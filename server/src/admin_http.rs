@@ -1,0 +1,63 @@
+//! Metrics and health over HTTP, for whoever watches the server.
+//!
+//! It tells figures and states, never anything of a person; it has neither TLS nor
+//! tokens, and so listens where the network lets only the watchers in.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use kinfold_engine::Store;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::metrics::Metrics;
+
+/// What the pages tell of.
+struct Told {
+    store: Store,
+    metrics: Metrics,
+    /// Cancelled when the server takes no more work.
+    leaving: CancellationToken,
+}
+
+/// Serves the pages until `end` is cancelled; `/ready` says no from `leaving` on.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    store: Store,
+    metrics: Metrics,
+    leaving: CancellationToken,
+    end: CancellationToken,
+) {
+    let pages = Router::new()
+        .route("/metrics", get(figures))
+        .route("/live", get(|| async { "alive\n" }))
+        .route("/ready", get(ready))
+        .with_state(Arc::new(Told { store, metrics, leaving }));
+    let served = axum::serve(listener, pages).with_graceful_shutdown(end.cancelled_owned());
+    if let Err(error) = served.await {
+        tracing::error!(%error, "metrics and health are not served any longer");
+    }
+}
+
+async fn figures(State(told): State<Arc<Told>>) -> Response {
+    let gathered = tokio::task::spawn_blocking(move || told.metrics.text(&told.store)).await;
+    match gathered {
+        Ok(Ok(text)) => {
+            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            ([(header::CONTENT_TYPE, kind)], text).into_response()
+        }
+        Ok(Err(error)) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "the figures cannot be gathered\n").into_response(),
+    }
+}
+
+async fn ready(State(told): State<Arc<Told>>) -> Response {
+    if told.leaving.is_cancelled() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n").into_response();
+    }
+    "ready\n".into_response()
+}
