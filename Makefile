@@ -45,6 +45,7 @@ test-rust: setup
 test-python: setup
 	$(CHECKED) cargo build --release --locked -p kinfold-server
 	KINFOLD_BIN=$(BIN) tests/python/run
+	KINFOLD_BIN=$(BIN) clients/python/run
 
 lint: setup ## Formatting and clippy
 	cargo fmt --all --check

@@ -313,16 +313,16 @@ pub(crate) enum StatsFormat {
 /// Check a store: every table against every other, and who is who against a fresh resolution
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Example:
+Examples:
   kinfold check --store ./store
+  kinfold check --server http://127.0.0.1:7437
 
-It writes nothing and may run beside a server. It needs about 100 bytes of memory
-for each identifier and 80 for each link. The exit status is 0 if nothing is
-wrong, 1 if something is.")]
+It writes nothing, and with --store may run beside a server. It needs about 100
+bytes of memory for each identifier and 80 for each link, here or on the server.
+The exit status is 0 if nothing is wrong, 1 if something is.")]
 pub(crate) struct CheckArgs {
-    /// The store's directory
-    #[arg(long, value_name = "DIR")]
-    pub(crate) store: PathBuf,
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
 }
 
 /// Seconds, above 0 and at most a year.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use kinfold_engine::read::{Read as _, ViewOptions};
 use kinfold_engine::{OpenOptions, Store};
+use kinfold_proto::v1;
 use kinfold_query::ast::VerbKind;
 use kinfold_query::graph::Vocabulary;
 use kinfold_query::{Limits, Names, Options, Params, Parsed};
@@ -152,6 +153,19 @@ impl Target {
         }
     }
 
+    /// What a check of the whole store says, and whether nothing is wrong.
+    pub(crate) fn check(&self) -> Result<(String, bool), Failure> {
+        let report = match self {
+            Self::Store(store) => kinfold_engine::check(&store.store.snapshot())?,
+            Self::Server(server) => {
+                let v1::CheckResponse { rows, problem_count, problems, .. } =
+                    server.runtime.block_on(server.client.check())?;
+                return Ok((checked(rows, problem_count, &problems), problem_count == 0));
+            }
+        };
+        Ok((report.to_string(), report.is_clean()))
+    }
+
     /// The names that completion offers.
     pub(crate) fn names(&self) -> Result<Names, Failure> {
         match self {
@@ -186,6 +200,21 @@ impl Target {
             Self::Server(_) => None,
         }
     }
+}
+
+/// What a check on a server found, as one of a directory tells it.
+fn checked(rows: u64, count: u64, problems: &[v1::CheckProblem]) -> String {
+    if count == 0 {
+        return format!("{rows} rows checked, nothing wrong");
+    }
+    let mut text = format!("{rows} rows checked, {count} problems:\n");
+    for problem in problems {
+        text += &format!("  {}: {}\n", problem.table, problem.detail);
+    }
+    if count > problems.len() as u64 {
+        text += &format!("  … and {} more\n", count - problems.len() as u64);
+    }
+    text
 }
 
 /// What the command line shows a server.
