@@ -20,8 +20,8 @@ use tokio::sync::mpsc;
 
 use crate::metrics::Metrics;
 
-/// How many entries wait to be written; calls wait then.
-const QUEUE: usize = 4_096;
+/// How many entries wait to be written; calls are refused then.
+pub(crate) const QUEUE: usize = 4_096;
 
 /// How many subjects an entry names; of more it says how many there were.
 const SUBJECTS: usize = 100;
@@ -130,10 +130,16 @@ pub(crate) struct Ended {
 pub(crate) struct Auditor(mpsc::Sender<Ended>);
 
 impl Auditor {
+    /// Whether as many entries wait as may.
+    pub(crate) fn is_full(&self) -> bool {
+        self.0.capacity() == 0
+    }
+
     /// Hands an entry over. It is written at once, and synced with those that wait beside it.
     pub(crate) fn tell(&self, ended: Ended) {
         if let Err(mpsc::error::TrySendError::Full(ended)) = self.0.try_send(ended) {
-            // The disk is behind: the entry waits, and is not lost.
+            // The disk is behind: the entry waits, and is not lost. There are no more of
+            // these than calls were under way when it came to that.
             let queue = self.0.clone();
             tokio::spawn(async move {
                 let _ = queue.send(ended).await;

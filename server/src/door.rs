@@ -17,7 +17,7 @@ use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
-use crate::audit::{Auditor, Ended, Note};
+use crate::audit::{Auditor, Ended, Note, QUEUE};
 use crate::auth::{Caller, Role};
 use crate::config::ServeConfig;
 use crate::grpc::{CallError, status};
@@ -64,20 +64,15 @@ const METHODS: [(&str, Role); 32] = [
     ("other", Role::Read),
 ];
 
-/// What is called, in the terms of labels and roles.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Called {
-    /// The health of the server: load balancers bring no token, and ask under overload most of all.
-    Health,
-    /// Something else.
-    Method(&'static str, Role),
-}
+/// The health of the server: load balancers bring no token, and ask under overload most of all.
+const HEALTH: &str = "Health";
 
-fn called(path: &str) -> Called {
+/// What is called, as labels name it, and what it takes to call it; `None`: nothing.
+fn called(path: &str) -> (&'static str, Option<Role>) {
     let known = |name: &str| METHODS.iter().find(|(method, _)| *method == name);
     let found = match path.strip_prefix("/kinfold.v1.") {
         Some(name) => known(name),
-        None if path.starts_with("/grpc.health.v1.Health/") => return Called::Health,
+        None if path.starts_with("/grpc.health.v1.Health/") => return (HEALTH, None),
         None if path.starts_with("/grpc.reflection.v1.ServerReflection/") => known("ServerReflection/v1"),
         None if path.starts_with("/grpc.reflection.v1alpha.ServerReflection/") => {
             known("ServerReflection/v1alpha")
@@ -86,14 +81,15 @@ fn called(path: &str) -> Called {
     };
     // What there is not is answered so behind the door, to whoever may ask at all.
     let (method, role) = found.copied().unwrap_or(("other", Role::Read));
-    Called::Method(method, role)
+    (method, Some(role))
 }
 
 /// Whether calls of a method read or change anything of persons, or the store as a whole.
 fn is_audited(method: &str) -> bool {
     !matches!(
         method,
-        "ServerReflection/v1"
+        HEALTH
+            | "ServerReflection/v1"
             | "ServerReflection/v1alpha"
             | "other"
             | "QueryService/Parse"
@@ -178,10 +174,7 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let (method, role) = match called(request.uri().path()) {
-            Called::Health => return Box::pin(self.inner.call(request)),
-            Called::Method(method, role) => (method, role),
-        };
+        let (method, role) = called(request.uri().path());
         let begun = Instant::now();
         let metrics = self.rules.metrics.clone();
         let held = metrics.call_begins(method);
@@ -236,7 +229,7 @@ struct Admitted {
 }
 
 impl Rules {
-    fn admit(&self, request: &Request<Body>, role: Role) -> Result<Admitted, CallError> {
+    fn admit(&self, request: &Request<Body>, role: Option<Role>) -> Result<Admitted, CallError> {
         let mut places = Vec::with_capacity(2);
         let full = |limit, most| CallError::Overloaded { limit, most };
         if let Some(connection) = request.extensions().get::<ConnectionInfo>() {
@@ -244,11 +237,18 @@ impl Rules {
             let most = self.max_calls_per_connection;
             places.push(place.map_err(|_| full("max_calls_per_connection", most))?);
         }
+        let Some(role) = role else {
+            return Ok(Admitted { caller: Caller::anybody(), places });
+        };
         let place = self.calls.clone().try_acquire_owned();
         places.push(place.map_err(|_| full("max_calls", self.max_calls))?);
         if self.held_bytes.load(Ordering::Relaxed) >= self.max_request_bytes {
             let most = usize::try_from(self.max_request_bytes).unwrap_or(usize::MAX);
             return Err(full("max_request_bytes_in_flight", most));
+        }
+        if self.auditor.as_ref().is_some_and(Auditor::is_full) {
+            // What cannot be kept is not done.
+            return Err(full("audit_queue", QUEUE));
         }
         let caller = match &self.tokens {
             None => Caller::anybody(),
@@ -449,18 +449,15 @@ mod tests {
             for service in &file.service {
                 for method in &service.method {
                     let path = format!("/kinfold.v1.{}/{}", service.name(), method.name());
-                    let Called::Method(name, _) = called(&path) else { panic!("{path}") };
-                    assert_ne!(name, "other", "{path} has no role");
+                    assert_ne!(called(&path).0, "other", "{path} has no role");
                     methods += 1;
                 }
             }
         }
         assert_eq!(methods + 3, METHODS.len());
-        assert_eq!(called("/grpc.health.v1.Health/Check"), Called::Health);
-        assert_eq!(called("/nothing/of/ours"), Called::Method("other", Role::Read));
-        assert_eq!(
-            called("/kinfold.v1.AdminService/Compact"),
-            Called::Method("AdminService/Compact", Role::Admin)
-        );
+        assert_eq!(called("/grpc.health.v1.Health/Check"), (HEALTH, None));
+        assert_eq!(called("/nothing/of/ours"), ("other", Some(Role::Read)));
+        let compact = called("/kinfold.v1.AdminService/Compact");
+        assert_eq!(compact, ("AdminService/Compact", Some(Role::Admin)));
     }
 }

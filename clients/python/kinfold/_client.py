@@ -32,12 +32,12 @@ _HOUSEHOLD = re.compile(r"h[0-9]+(-[0-9]+)?")
 class Observation:
     """One thing that a source saw: identifiers, written `namespace:value`, together at one time.
 
-    `time` has a time zone, and is now unless given; `confidence` is greater than 0 and at most 1.
+    `time` has a time zone, and is when this was made unless given; `confidence` is greater than 0 and at most 1.
     """
 
     source: str
     identifiers: list
-    time: datetime.datetime | None = None
+    time: datetime.datetime = dataclasses.field(default_factory=lambda: datetime.datetime.now(datetime.timezone.utc))
     confidence: float = 1.0
     kind: str = ""
     record_id: str = ""
@@ -52,7 +52,7 @@ class Observation:
             record_id=self.record_id,
             attributes={name: attribute(value) for name, value in self.attributes.items()},
         )
-        time_into(wire.time, self.time or datetime.datetime.now(datetime.timezone.utc))
+        time_into(wire.time, self.time)
         return wire
 
 

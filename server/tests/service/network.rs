@@ -102,12 +102,12 @@ async fn calls_under_way_are_counted_and_streams_are_calls() {
     // Another connection has its own, within those of all.
     let other = tonic::transport::Channel::from_shared(format!("http://{}", server.address)).unwrap();
     let other = other.connect().await.unwrap();
-    let mut watching = v1::watch_service_client::WatchServiceClient::new(other);
+    let mut watching = v1::watch_service_client::WatchServiceClient::new(other.clone());
     let third = watching.watch(v1::WatchRequest::default()).await.unwrap();
     let error = watching.watch(v1::WatchRequest::default()).await.unwrap_err();
     assert_eq!(subject(&error), "max_calls");
     // Health is told all the same.
-    let mut health = tonic_health::pb::health_client::HealthClient::new(server.channel.clone());
+    let mut health = tonic_health::pb::health_client::HealthClient::new(other);
     assert!(health.check(tonic_health::pb::HealthCheckRequest::default()).await.is_ok());
     drop((first, third));
     recovers(&server).await;
