@@ -96,6 +96,7 @@ fn would_be(run: &Run, suppose: &Suppose) -> Checked {
         without_sources: suppose.without_sources.iter().cloned().collect(),
         without_links: links,
         purpose: None,
+        redact: Vec::new(),
     };
     let view = match run.store.snapshot().view(&options) {
         Ok(view) => view,
