@@ -194,9 +194,14 @@ where
             }
             Ok(Admitted { caller, places }) => {
                 let (mut parts, body) = request.into_parts();
-                let audit = self.rules.auditor.clone().filter(|_| is_audited(method));
                 let peer = parts.extensions.get::<ConnectionInfo>().and_then(|info| info.peer);
-                let about = (caller.name.clone(), peer, caller.note.clone());
+                let auditor = self.rules.auditor.clone().filter(|_| is_audited(method));
+                let audit = auditor.map(|auditor| Audited {
+                    auditor,
+                    caller: caller.name.clone(),
+                    peer,
+                    note: caller.note.clone(),
+                });
                 parts.extensions.insert(caller);
                 let bytes = Arc::new(HeldBytes { rules: Arc::clone(&self.rules), bytes: AtomicU64::new(0) });
                 let body = Body::new(Metered { body, bytes: Arc::clone(&bytes) });
@@ -206,7 +211,7 @@ where
                     method,
                     begun,
                     code: None,
-                    audit: audit.map(|auditor| (auditor, about)),
+                    audit,
                     _places: places,
                     _held: held,
                     _bytes: bytes,
@@ -341,6 +346,16 @@ impl http_body::Body for Metered {
     }
 }
 
+/// What the audit is told of a call.
+struct Audited {
+    auditor: Auditor,
+    /// The name of the token.
+    caller: Arc<str>,
+    peer: Option<SocketAddr>,
+    /// What the call noted of itself.
+    note: Note,
+}
+
 /// A call until its answer has ended, or the client is gone.
 struct UnderWay {
     metrics: Metrics,
@@ -348,8 +363,8 @@ struct UnderWay {
     begun: Instant,
     /// The code of its answer, once that is known.
     code: Option<&'static str>,
-    /// Where it is told of, and what: who called, from where, and what the call noted.
-    audit: Option<(Auditor, (Arc<str>, Option<SocketAddr>, Note))>,
+    /// What the audit is told in the end; `None`: nothing.
+    audit: Option<Audited>,
     _places: Vec<OwnedSemaphorePermit>,
     _held: Held,
     _bytes: Arc<HeldBytes>,
@@ -360,7 +375,7 @@ impl Drop for UnderWay {
         // An answer that never came to its end: the client went away.
         let code = self.code.unwrap_or(name(Code::Cancelled));
         self.metrics.call_ends(self.method, code, self.begun.elapsed());
-        if let Some((auditor, (caller, peer, note))) = self.audit.take() {
+        if let Some(Audited { auditor, caller, peer, note }) = self.audit.take() {
             let peer = peer.map(|peer| peer.to_string()).unwrap_or_default();
             auditor.tell(Ended { caller, peer, method: self.method, code, note });
         }
