@@ -131,7 +131,11 @@ fn wrong_usage_has_status_2() {
         2,
         "expected seconds above 0",
     );
-    place.refused(&["query", "--server", "ftp://x", "RETURN 1"], 2, "the scheme is not `http`");
+    place.refused(
+        &["query", "--server", "ftp://x", "RETURN 1"],
+        2,
+        "the scheme is neither `http` nor `https`",
+    );
     place.refused(&["stats", "--store", "store", "--format", "csv"], 2, "possible values: table, json");
     place.refused(&["serve", "--store", "store", "--listen", "here"], 2, "expected an address and a port");
     place.refused(&["serve", "--store", "store", "--listen", "0.0.0.0:0"], 2, "--insecure-public");
