@@ -102,7 +102,7 @@ pub(crate) struct TargetArgs {
     /// The store's directory; commands that only read may run beside whoever writes to it
     #[arg(long, value_name = "DIR")]
     pub(crate) store: Option<PathBuf>,
-    /// The server's address, as http://127.0.0.1:7437 or https://kinfold.example:7437
+    /// The server's address, as http://127.0.0.1:7437; https where it has TLS
     #[arg(long, value_name = "URL")]
     pub(crate) server: Option<String>,
     /// The file that holds the token for the server [default: the variable KINFOLD_TOKEN, if it is set]
