@@ -13,7 +13,7 @@ use tonic::{Request, Response, Status};
 
 use super::call::{App, Budget, Cancel};
 use super::error::{CallError, FieldError, FieldFault};
-use super::from_proto::{self, PersonSelector, Reading, View};
+use super::from_proto::{self, Reading, View};
 use super::page::Page;
 use super::to_proto;
 use super::who::{Redirected, find_identifier, find_member, find_person};
@@ -45,17 +45,7 @@ impl ExplainService for Explain {
     async fn why(&self, request: Request<v1::WhyRequest>) -> Result<Response<v1::WhyResponse>, Status> {
         let (metadata, extensions, v1::WhyRequest { a, b, options }) = request.into_parts();
         let caller = Caller::of(&extensions);
-        let work = async {
-            let (a, b) = from_proto::pair(a, b)?;
-            caller.note.about(Subject::Identifier(a.clone()));
-            caller.note.about(Subject::Identifier(b.clone()));
-            let reading = from_proto::reading(options, &caller)?;
-            self.answer("the path", reading, move |read| {
-                let (a, b) = (find_member(read, &a, "a")?, find_member(read, &b, "b")?);
-                why(read, a, b)
-            })
-            .await
-        };
+        let work = self.between(&caller, a, b, options, why);
         self.0.unary(&metadata, NARROWER, work).await
     }
 
@@ -65,17 +55,7 @@ impl ExplainService for Explain {
     ) -> Result<Response<v1::WhyNotResponse>, Status> {
         let (metadata, extensions, v1::WhyNotRequest { a, b, options }) = request.into_parts();
         let caller = Caller::of(&extensions);
-        let work = async {
-            let (a, b) = from_proto::pair(a, b)?;
-            caller.note.about(Subject::Identifier(a.clone()));
-            caller.note.about(Subject::Identifier(b.clone()));
-            let reading = from_proto::reading(options, &caller)?;
-            self.answer("the path", reading, move |read| {
-                let (a, b) = (find_member(read, &a, "a")?, find_member(read, &b, "b")?);
-                why_not(read, a, b)
-            })
-            .await
-        };
+        let work = self.between(&caller, a, b, options, why_not);
         self.0.unary(&metadata, NARROWER, work).await
     }
 
@@ -85,10 +65,8 @@ impl ExplainService for Explain {
         let work = async {
             let same = v1::HowRequest { page_size: 0, page_token: String::new(), ..request.clone() };
             let page = Page::of(request.page_size, &request.page_token, &same)?;
-            let selector = person(request.person)?;
-            caller.note.about((&selector).into());
-            let reading = from_proto::reading(request.options, &caller)?;
-            let told = self.trail(page, selector, reading, |read, id| answers::how(read, id)).await?;
+            let find = |read: &Reader<'_>, id| answers::how(read, id);
+            let told = self.trail(&caller, page, request.person, request.options, find).await?;
             let Trail { person_id, events, next_page_token, sequence } = told;
             Ok(v1::HowResponse { person_id, events, next_page_token, sequence })
         };
@@ -126,10 +104,8 @@ impl ExplainService for Explain {
         let work = async {
             let same = v1::HistoryRequest { page_size: 0, page_token: String::new(), ..request.clone() };
             let page = Page::of(request.page_size, &request.page_token, &same)?;
-            let selector = person(request.person)?;
-            caller.note.about((&selector).into());
-            let reading = from_proto::reading(request.options, &caller)?;
-            let told = self.trail(page, selector, reading, |read, id| answers::history(read, id)).await?;
+            let find = |read: &Reader<'_>, id| answers::history(read, id);
+            let told = self.trail(&caller, page, request.person, request.options, find).await?;
             let Trail { person_id, events, next_page_token, sequence } = told;
             Ok(v1::HistoryResponse { person_id, events, next_page_token, sequence })
         };
@@ -188,14 +164,38 @@ impl Explain {
             .await
     }
 
+    /// What `find` says of two identifiers.
+    async fn between<M: Message + 'static>(
+        &self,
+        caller: &Caller,
+        a: Option<v1::Identifier>,
+        b: Option<v1::Identifier>,
+        options: Option<v1::ReadOptions>,
+        find: fn(&Reader<'_>, IdentifierId, IdentifierId) -> Result<M, CallError>,
+    ) -> Result<M, CallError> {
+        let (a, b) = from_proto::pair(a, b)?;
+        caller.note.about(Subject::Identifier(a.clone()));
+        caller.note.about(Subject::Identifier(b.clone()));
+        let reading = from_proto::reading(options, caller)?;
+        self.answer("the path", reading, move |read| {
+            let (a, b) = (find_member(read, &a, "a")?, find_member(read, &b, "b")?);
+            find(read, a, b)
+        })
+        .await
+    }
+
     /// A page of the events that `find` gives of a person.
     async fn trail(
         &self,
+        caller: &Caller,
         page: Page,
-        selector: PersonSelector,
-        mut reading: Reading,
+        person: Option<v1::PersonSelector>,
+        options: Option<v1::ReadOptions>,
         find: impl FnOnce(&Reader<'_>, PersonId) -> ReadResult<Vec<Event>> + Send + 'static,
     ) -> Result<Trail, CallError> {
+        let selector = from_proto::person_selector(person).map_err(|error| error.within("person"))?;
+        caller.note.about((&selector).into());
+        let mut reading = from_proto::reading(options, caller)?;
         page.pin(&mut reading);
         let (most, most_bytes) = (self.0.config().query.max_expansions, self.0.config().max_send_bytes);
         self.0
@@ -252,10 +252,6 @@ fn counted<T>(
 /// What an answer over a counted reader came to.
 fn told<T, E: Into<AnswerError>>(read: &Reader<'_>, answer: Result<T, E>) -> Result<T, CallError> {
     answer.map_err(|error| read.met().unwrap_or_else(|| error.into().into()))
-}
-
-fn person(wire: Option<v1::PersonSelector>) -> Result<PersonSelector, FieldError> {
-    from_proto::person_selector(wire).map_err(|error| error.within("person"))
 }
 
 fn bounded(given: u32, name: &'static str, usual: u32, most: u32) -> Result<u32, FieldError> {
