@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::bulk::{BulkError, BulkLoad, BulkOptions, Staged};
 use crate::codec::{Counters, Hash128, LAYOUT_VERSION, RequestRow, StoredNames, Table, decode_value, hex};
-use crate::model::{Catalogue, MAX_NAME_BYTES, Names, Seq};
+use crate::model::{Catalogue, Names, Seq};
 use crate::read::{Read as _, ReadError, ReadResult};
 use crate::rules::Rules;
 use crate::schema::{Schema, SchemaError};
@@ -18,8 +18,8 @@ use crate::storage::{Access, Database, Place, StorageOptions, View, Work};
 use crate::watch::Watch;
 use crate::write::{
     Act, ActError, ActReceipt, Authored, Batch, Done, Overlay, Publish, Receipt, Reply,
-    SchemaError as ChangeError, SchemaPlan, WriteError, Writer, check_author, prepare_act, request_row,
-    stored_names,
+    SchemaError as ChangeError, SchemaPlan, WriteError, Writer, check_author, prepare_act, request_key,
+    request_row, stored_names,
 };
 
 const KEY_FILE: &str = "kinfold.key";
@@ -459,7 +459,7 @@ impl Store {
     /// Does something in somebody's name, once for each request id: under the
     /// same id again, nothing is done and the receipt is that of the first time.
     /// An id that named something else is refused; so is one without 1 to
-    /// [`MAX_NAME_BYTES`] bytes. An act that is refused leaves its id free.
+    /// [`MAX_NAME_BYTES`](crate::model::MAX_NAME_BYTES) bytes. An act that is refused leaves its id free.
     pub fn act_once(
         &self,
         request_id: Option<&str>,
@@ -468,14 +468,11 @@ impl Store {
     ) -> Result<ActReceipt, ActError> {
         let request = match request_id {
             None => None,
-            Some(id) if id.is_empty() || id.len() > MAX_NAME_BYTES => {
-                return Err(ActError::Write(WriteError::RequestId { given: id.len() }));
-            }
             Some(id) => {
                 let secret = &self.inner.secret;
+                let key = request_key(id, secret).map_err(ActError::Write)?;
                 let said = format!("{act:?} {by:?}");
-                let content = secret.hash(Hashed::RequestContent, said.as_bytes());
-                Some((id.to_owned(), secret.hash(Hashed::RequestId, id.as_bytes()), content))
+                Some((id.to_owned(), key, secret.hash(Hashed::RequestContent, said.as_bytes())))
             }
         };
         let schema = Arc::clone(&self.snapshot().state.schema);

@@ -53,5 +53,5 @@ pub(crate) use prepare::Prepared;
 pub use writer::Done;
 #[cfg(feature = "store")]
 pub(crate) use writer::{
-    Checked, Publish, Reply, Writer, check_unhashed, replayed, request_row, stored_names,
+    Checked, Publish, Reply, Writer, check_unhashed, replayed, request_key, request_row, stored_names,
 };

@@ -145,6 +145,14 @@ fn check(batch: Batch, schema: &Arc<Schema>, secret: &Secret) -> Result<Checked,
     Ok(checked)
 }
 
+/// What a request with this id is kept under.
+pub(crate) fn request_key(id: &str, secret: &Secret) -> Result<Hash128, WriteError> {
+    if id.is_empty() || id.len() > MAX_NAME_BYTES {
+        return Err(WriteError::RequestId { given: id.len() });
+    }
+    Ok(secret.hash(Hashed::RequestId, id.as_bytes()))
+}
+
 /// As [`check`], for a request whose id names its content.
 pub(crate) fn check_unhashed(
     batch: Batch,
@@ -156,11 +164,8 @@ pub(crate) fn check_unhashed(
     }
     let request = match batch.request_id {
         None => None,
-        Some(id) if id.is_empty() || id.len() > MAX_NAME_BYTES => {
-            return Err(WriteError::RequestId { given: id.len() });
-        }
         Some(id) => {
-            let key = secret.hash(Hashed::RequestId, id.as_bytes());
+            let key = request_key(&id, secret)?;
             Some((id, key, NAMED_BY_ID))
         }
     };

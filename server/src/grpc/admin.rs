@@ -150,8 +150,7 @@ impl AdminService for Admin {
         let app = self.0.clone();
         let begun = || {
             let deadline = Deadline::of(&metadata, app.config().long_call_timeout)?;
-            let person =
-                from_proto::person_selector(request.person).map_err(|error| error.within("person"))?;
+            let person = from_proto::person_in(request.person, "person")?;
             let caller = Caller::of(&extensions);
             caller.note.about((&person).into());
             let reading = from_proto::reading(request.options, &caller)?;

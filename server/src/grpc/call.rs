@@ -9,6 +9,7 @@ use kinfold_engine::model::Seq;
 use kinfold_engine::read::Read;
 use kinfold_engine::write::{Batch, Done};
 use kinfold_engine::{Snapshot, Store, StoreView, consent};
+use prost::Message;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -71,6 +72,12 @@ impl App {
     /// Cancelled when the server waits no longer: queries stop, connections close.
     pub(crate) fn cut(&self) -> &CancellationToken {
         &self.0.cut
+    }
+
+    /// Refuses an answer that the transport would not send.
+    pub(crate) fn fits<M: Message>(&self, what: &'static str, answer: M) -> Result<M, CallError> {
+        let (bytes, most) = (answer.encoded_len(), self.config().max_send_bytes);
+        if bytes > most { Err(CallError::TooLargeToSend { what, bytes, most }) } else { Ok(answer) }
     }
 
     /// Runs a call that is no stream, within its deadline.

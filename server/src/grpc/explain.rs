@@ -151,17 +151,8 @@ impl Explain {
         reading: Reading,
         work: impl FnOnce(&Reader<'_>) -> Result<M, CallError> + Send + 'static,
     ) -> Result<M, CallError> {
-        let (most, most_bytes) = (self.0.config().query.max_expansions, self.0.config().max_send_bytes);
-        self.0
-            .read(reading, move |view, cancel| {
-                let answer = counted(view, cancel, most, work)?;
-                let bytes = answer.encoded_len();
-                if bytes > most_bytes {
-                    return Err(CallError::TooLargeToSend { what, bytes, most: most_bytes });
-                }
-                Ok(answer)
-            })
-            .await
+        let (app, most) = (self.0.clone(), self.0.config().query.max_expansions);
+        self.0.read(reading, move |view, cancel| app.fits(what, counted(view, cancel, most, work)?)).await
     }
 
     /// What `find` says of two identifiers.
@@ -193,7 +184,7 @@ impl Explain {
         options: Option<v1::ReadOptions>,
         find: impl FnOnce(&Reader<'_>, PersonId) -> ReadResult<Vec<Event>> + Send + 'static,
     ) -> Result<Trail, CallError> {
-        let selector = from_proto::person_selector(person).map_err(|error| error.within("person"))?;
+        let selector = from_proto::person_in(person, "person")?;
         caller.note.about((&selector).into());
         let mut reading = from_proto::reading(options, caller)?;
         page.pin(&mut reading);

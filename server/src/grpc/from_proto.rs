@@ -234,8 +234,16 @@ pub(crate) fn refused(act: &Act, error: ActError, caller: &Caller) -> CallError 
     FieldError::new(format!("{outer}{end}"), FieldFault::InvalidValue, error.to_string()).into()
 }
 
+/// Whom the field `name` asks for.
+pub(crate) fn person_in(
+    wire: Option<v1::PersonSelector>,
+    name: &'static str,
+) -> Result<PersonSelector, FieldError> {
+    person_selector(wire).map_err(|error| error.within(name))
+}
+
 /// Whom a lookup asks for.
-pub(crate) fn person_selector(wire: Option<v1::PersonSelector>) -> Result<PersonSelector, FieldError> {
+fn person_selector(wire: Option<v1::PersonSelector>) -> Result<PersonSelector, FieldError> {
     use v1::person_selector::By;
     match wire.and_then(|selector| selector.by) {
         None => Err(FieldError::missing("", "an `identifier` or a `person_id`")),

@@ -31,8 +31,7 @@ impl LookupService for Lookup {
         self.0
             .unary(&metadata, "", async {
                 let shown = from_proto::view(request.view, View::Ids)?;
-                let selector =
-                    from_proto::person_selector(request.person).map_err(|error| error.within("person"))?;
+                let selector = from_proto::person_in(request.person, "person")?;
                 caller.note.about((&selector).into());
                 let reading = from_proto::reading(request.options, &caller)?;
                 let (person, sequence) = if shown == View::Ids && reading.is_plain() {
@@ -47,7 +46,7 @@ impl LookupService for Lookup {
                 };
                 let sequence = sequence.get();
                 caller.note.about(Subject::Id(person.person_id.clone()));
-                self.fits("the person", v1::ResolvePersonResponse { person: Some(person), sequence })
+                self.0.fits("the person", v1::ResolvePersonResponse { person: Some(person), sequence })
             })
             .await
     }
@@ -80,7 +79,8 @@ impl LookupService for Lookup {
                             // A tag and a length of up to five bytes stand before each.
                             bytes += result.encoded_len() + 6;
                             if bytes > most {
-                                return Err(too_large("the batch's answer", bytes, most));
+                                let what = "the batch's answer";
+                                return Err(CallError::TooLargeToSend { what, bytes, most });
                             }
                             results.push(result);
                         }
@@ -100,8 +100,7 @@ impl LookupService for Lookup {
         self.0
             .unary(&metadata, "", async {
                 let shown = from_proto::view(request.view, View::Full)?;
-                let selector =
-                    from_proto::person_selector(request.person).map_err(|error| error.within("person"))?;
+                let selector = from_proto::person_in(request.person, "person")?;
                 caller.note.about((&selector).into());
                 let reading = from_proto::reading(request.options, &caller)?;
                 let (profile, sequence) = self
@@ -116,7 +115,7 @@ impl LookupService for Lookup {
                 caller
                     .note
                     .about(Subject::Id(profile.person.iter().map(|it| it.person_id.as_str()).collect()));
-                self.fits("the profile", v1::GetProfileResponse { profile: Some(profile), sequence })
+                self.0.fits("the profile", v1::GetProfileResponse { profile: Some(profile), sequence })
             })
             .await
     }
@@ -142,7 +141,8 @@ impl LookupService for Lookup {
                     })
                     .await?;
                 caller.note.about(Subject::Id(household.household_id.clone()));
-                self.fits("the household", v1::GetHouseholdResponse { household: Some(household), sequence })
+                self.0
+                    .fits("the household", v1::GetHouseholdResponse { household: Some(household), sequence })
             })
             .await
     }
@@ -158,8 +158,7 @@ impl LookupService for Lookup {
                 let same =
                     v1::ListIdentifiersRequest { page_size: 0, page_token: String::new(), ..request.clone() };
                 let page = Page::of(request.page_size, &request.page_token, &same)?;
-                let selector =
-                    from_proto::person_selector(request.person).map_err(|error| error.within("person"))?;
+                let selector = from_proto::person_in(request.person, "person")?;
                 caller.note.about((&selector).into());
                 let mut reading = from_proto::reading(request.options, &caller)?;
                 page.pin(&mut reading);
@@ -195,7 +194,7 @@ impl LookupService for Lookup {
                         sequence,
                     })
                 });
-                self.fits("the page", answer.await?)
+                self.0.fits("the page", answer.await?)
             })
             .await
     }
@@ -209,18 +208,6 @@ fn identifier(read: &impl Read, id: IdentifierId) -> Result<v1::PersonIdentifier
 fn unknown_namespace(name: &str) -> CallError {
     let message = format!("no namespace `{name}` in this store");
     FieldError::new("namespace", FieldFault::UndeclaredNamespace, message).into()
-}
-
-impl Lookup {
-    /// Refuses an answer that the transport would not send.
-    fn fits<M: Message>(&self, what: &'static str, answer: M) -> Result<M, CallError> {
-        let (bytes, most) = (answer.encoded_len(), self.0.config().max_send_bytes);
-        if bytes > most { Err(too_large(what, bytes, most)) } else { Ok(answer) }
-    }
-}
-
-fn too_large(what: &'static str, bytes: usize, most: usize) -> CallError {
-    CallError::TooLargeToSend { what, bytes, most }
 }
 
 /// One lookup's result in a batch: its own errors are its answer, the store's are the call's.
