@@ -4,47 +4,63 @@
 //! tokens, and so listens where the network lets only the watchers in.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use kinfold_engine::Store;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::metrics::Metrics;
+use crate::metrics::Figures;
 
 /// What the pages tell of.
 struct Told {
-    store: Store,
-    metrics: Metrics,
+    figures: Figures,
     /// Cancelled when the server takes no more work.
     leaving: CancellationToken,
 }
 
+/// How often changes to who is who are counted where nobody asks for the figures.
+const COUNTED: Duration = Duration::from_secs(10);
+
 /// Serves the pages until `end` is cancelled; `/ready` says no from `leaving` on.
 pub(crate) async fn serve(
     listener: TcpListener,
-    store: Store,
-    metrics: Metrics,
+    figures: Figures,
     leaving: CancellationToken,
     end: CancellationToken,
 ) {
+    let told = Arc::new(Told { figures, leaving });
+    let counted = Arc::clone(&told);
     let pages = Router::new()
-        .route("/metrics", get(figures))
+        .route("/metrics", get(gather))
         .route("/live", get(|| async { "alive\n" }))
         .route("/ready", get(ready))
-        .with_state(Arc::new(Told { store, metrics, leaving }));
+        .with_state(told);
     let served = axum::serve(listener, pages).with_graceful_shutdown(end.cancelled_owned());
+    let counting = async {
+        loop {
+            tokio::time::sleep(COUNTED).await;
+            let told = Arc::clone(&counted);
+            if let Ok(Err(error)) = tokio::task::spawn_blocking(move || told.figures.count_events()).await {
+                tracing::error!(%error, "changes to who is who cannot be counted");
+            }
+        }
+    };
+    let served = tokio::select! {
+        served = served => served,
+        () = counting => Ok(()),
+    };
     if let Err(error) = served.await {
         tracing::error!(%error, "metrics and health are not served any longer");
     }
 }
 
-async fn figures(State(told): State<Arc<Told>>) -> Response {
-    let gathered = tokio::task::spawn_blocking(move || told.metrics.text(&told.store)).await;
+async fn gather(State(told): State<Arc<Told>>) -> Response {
+    let gathered = tokio::task::spawn_blocking(move || told.figures.text()).await;
     match gathered {
         Ok(Ok(text)) => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -3,12 +3,13 @@
 //! No label holds anything of a request but the method's name and the code of its
 //! answer.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use kinfold_engine::Store;
+use kinfold_engine::model::Seq;
 use kinfold_engine::read::ReadError;
+use kinfold_engine::{Store, Watch};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -232,18 +233,48 @@ impl Metrics {
         self.0.commit_observations.observe(observations as f64);
     }
 
-    /// A change to who is who.
-    pub(crate) fn event(&self, kind: &'static str) {
-        self.0.events.get_or_create(&Work { kind }).inc();
-    }
-
     /// An entry was written to the audit.
     pub(crate) fn audited(&self) {
         self.0.audited.inc();
     }
+}
+
+/// How many changes to who is who are read at once.
+const EVENTS: usize = 1_024;
+
+/// The metrics of one server together with the figures of its store.
+pub(crate) struct Figures {
+    store: Store,
+    metrics: Metrics,
+    /// At the first change to who is who that is not counted yet.
+    uncounted: Mutex<Watch>,
+}
+
+impl Figures {
+    /// Changes to who is who count from now on.
+    pub(crate) fn new(store: &Store, metrics: Metrics) -> Self {
+        let next = Seq::new(store.snapshot().seq().get() + 1);
+        Self { store: store.clone(), metrics, uncounted: Mutex::new(store.watch(next)) }
+    }
+
+    /// Counts the changes to who is who since the last time, by what happened.
+    pub(crate) fn count_events(&self) -> Result<(), ReadError> {
+        let mut watch = self.uncounted.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let events = watch.next(EVENTS, Duration::ZERO)?;
+            if events.is_empty() {
+                return Ok(());
+            }
+            for event in events {
+                self.metrics.0.events.get_or_create(&Work { kind: event.word() }).inc();
+            }
+        }
+    }
 
     /// Everything as text, in the OpenMetrics format, with the figures of the store as it is now.
-    pub(crate) fn text(&self, store: &Store) -> Result<String, ReadError> {
+    pub(crate) fn text(&self) -> Result<String, ReadError> {
+        self.count_events()?;
+        let Self { store, metrics: Metrics(metrics), .. } = self;
         let stats = store.stats()?;
         let set = |family: &Family<Named, Figure>, name, value| {
             family.get_or_create(&Named { name }).set(value);
@@ -260,14 +291,14 @@ impl Metrics {
             ("denied_values", stats.denied.iter().map(|(_, _, count)| count).sum()),
             ("bytes_on_disk", stats.disk_bytes),
         ] {
-            set(&self.0.store, name, value);
+            set(&metrics.store, name, value);
         }
         for (name, value) in store.storage_figures() {
-            set(&self.0.storage, name, value);
+            set(&metrics.storage, name, value);
         }
         let mut text = String::new();
         // Writing to a string does not fail.
-        let _ = prometheus_client::encoding::text::encode(&mut text, &self.0.registry);
+        let _ = prometheus_client::encoding::text::encode(&mut text, &metrics.registry);
         Ok(text)
     }
 }
@@ -275,7 +306,11 @@ impl Metrics {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use kinfold_engine::model::{Observation, Timestamp};
     use kinfold_engine::schema::Schema;
+    use kinfold_engine::write::Batch;
 
     use super::*;
 
@@ -286,18 +321,30 @@ mod tests {
         metrics.call_ends("QueryService/Query", "OK", Duration::from_millis(3));
         metrics.shed("max_calls");
         let store = Store::in_memory(Schema::built_in()).unwrap();
-        let text = metrics.text(&store).unwrap();
+        let figures = Figures::new(&store, metrics.clone());
+        let observation = Observation {
+            source: "crm".to_owned(),
+            time: Timestamp::from_micros(1).unwrap(),
+            identifiers: ["email:ann@x.org", "device:d1"].map(|text| text.parse().unwrap()).to_vec(),
+            confidence: 0.9,
+            kind: None,
+            record_id: None,
+            attributes: BTreeMap::new(),
+        };
+        store.observe(Batch { request_id: None, observations: vec![observation] }).unwrap();
+        let text = figures.text().unwrap();
         for line in [
             "kinfold_requests_total{method=\"QueryService/Query\",code=\"OK\"} 1",
             "kinfold_requests_in_flight{method=\"QueryService/Query\"} 1",
             "kinfold_request_duration_seconds_bucket{le=\"0.005\",method=\"QueryService/Query\"} 1",
             "kinfold_shed_total{limit=\"max_calls\"} 1",
-            "kinfold_store{name=\"persons\"} 0",
+            "kinfold_store{name=\"persons\"} 1",
+            "kinfold_events_total{kind=\"created\"} 1",
             "# EOF",
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }
         drop(held);
-        assert!(metrics.text(&store).unwrap().contains("in_flight{method=\"QueryService/Query\"} 0"));
+        assert!(figures.text().unwrap().contains("in_flight{method=\"QueryService/Query\"} 0"));
     }
 }

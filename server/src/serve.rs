@@ -26,7 +26,7 @@ use crate::config::ServeConfig;
 use crate::door::Door;
 use crate::grpc::{Admin, App, Explain, Ingest, Lookup, Queries, Watching};
 use crate::incoming::{self, Incoming};
-use crate::metrics::Metrics;
+use crate::metrics::{Figures, Metrics};
 use crate::reload::Credentials;
 
 /// How long a shutdown waits for work that it has called off.
@@ -88,6 +88,8 @@ pub async fn run(
     };
     let observed = metrics.clone();
     app.store().observe_commits(move |observations| observed.committed(observations));
+    // What happens is counted from before the first call on, so that nothing is missed.
+    let figures = Figures::new(app.store(), metrics.clone());
 
     let (receive, send) = (config.max_receive_bytes, config.max_send_bytes);
     macro_rules! bounded {
@@ -136,11 +138,7 @@ pub async fn run(
         let pages = async {
             match admin {
                 Some(admin) => {
-                    let (store, end) = (app.store().clone(), app.cut().clone());
-                    // What happens is only counted where somebody asks for it.
-                    let counting = count_events(store.clone(), metrics.clone());
-                    let pages = admin_http::serve(admin, store, metrics.clone(), leaving.clone(), end);
-                    tokio::join!(pages, counting);
+                    admin_http::serve(admin, figures, leaving.clone(), app.cut().clone()).await;
                 }
                 None => std::future::pending().await,
             }
@@ -191,38 +189,6 @@ pub async fn run(
     closed?;
     tracing::info!("the store is closed");
     Ok(())
-}
-
-/// How often changes to who is who are looked for, to be counted.
-const COUNTED: std::time::Duration = std::time::Duration::from_secs(1);
-
-/// How many of them are read at once.
-const EVENTS: usize = 1_024;
-
-/// Counts changes to who is who by what happened, from now on.
-async fn count_events(store: Store, metrics: Metrics) {
-    let mut watch = store.watch(Seq::new(store.snapshot().seq().get() + 1));
-    loop {
-        tokio::time::sleep(COUNTED).await;
-        let metrics = metrics.clone();
-        let counted = tokio::task::spawn_blocking(move || {
-            loop {
-                let events = watch.next(EVENTS, std::time::Duration::ZERO)?;
-                if events.is_empty() {
-                    return Ok::<_, ReadError>(watch);
-                }
-                events.iter().for_each(|event| metrics.event(event.word()));
-            }
-        });
-        match counted.await {
-            Ok(Ok(read)) => watch = read,
-            Ok(Err(error)) => {
-                tracing::error!(%error, "events are not counted any longer");
-                return std::future::pending().await;
-            }
-            Err(_) => return std::future::pending().await,
-        }
-    }
 }
 
 /// What health checks are told, for each service and, under the empty name, for all.
