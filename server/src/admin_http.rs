@@ -54,7 +54,7 @@ pub(crate) async fn serve(
         served = served => served,
         () = counting => Ok(()),
     };
-    if let Err(error) = served.await {
+    if let Err(error) = served {
         tracing::error!(%error, "metrics and health are not served any longer");
     }
 }

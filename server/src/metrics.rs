@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use kinfold_engine::model::Seq;
-use kinfold_engine::read::ReadError;
+use kinfold_engine::read::{Read as _, ReadError};
 use kinfold_engine::{Store, Watch};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;

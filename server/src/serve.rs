@@ -4,8 +4,6 @@ use std::future::Future;
 use std::net::SocketAddr;
 
 use kinfold_engine::Store;
-use kinfold_engine::model::Seq;
-use kinfold_engine::read::{Read as _, ReadError};
 use kinfold_proto::v1::admin_service_server::AdminServiceServer;
 use kinfold_proto::v1::explain_service_server::ExplainServiceServer;
 use kinfold_proto::v1::ingest_service_server::IngestServiceServer;
