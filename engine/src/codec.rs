@@ -32,7 +32,7 @@ const CONFIG: Configuration<LittleEndian, Varint, Limit<MAX_VALUE>> =
 macro_rules! tables {
     ($($(#[$doc:meta])* $table:ident = $name:literal,)*) => {
         /// The tables of the store; each is a column family.
-        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
         pub(crate) enum Table {
             $($(#[$doc])* $table,)*
         }
@@ -118,7 +118,7 @@ tables! {
 pub(crate) struct BadValue(pub(crate) String);
 
 /// A key: at most 32 bytes, on the stack.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct KeyBytes {
     bytes: [u8; Self::MAX],
     len: usize,
@@ -276,6 +276,22 @@ pub(crate) fn encode_value<T: Encode>(table: Table, key: &[u8], value: &T, out: 
 }
 
 pub(crate) fn decode_value<T: Decode<()>>(table: Table, key: &[u8], bytes: &[u8]) -> Result<T, BadValue> {
+    let payload = payload(table, key, bytes)?;
+    let (decoded, used) = decode_front(key, payload)?;
+    if used != payload.len() {
+        return Err(BadValue(format!("the value under key {} has bytes to spare", hex(key))));
+    }
+    Ok(decoded)
+}
+
+/// What a payload begins with, and how many bytes that takes.
+fn decode_front<T: Decode<()>>(key: &[u8], payload: &[u8]) -> Result<(T, usize), BadValue> {
+    bincode::decode_from_slice(payload, CONFIG)
+        .map_err(|error| BadValue(format!("the value under key {} does not decode: {error}", hex(key))))
+}
+
+/// What a value holds beside its version and its checksum, which are right.
+fn payload<'v>(table: Table, key: &[u8], bytes: &'v [u8]) -> Result<&'v [u8], BadValue> {
     let (value, sum) = bytes
         .split_last_chunk::<CHECKSUM_BYTES>()
         .ok_or_else(|| BadValue(format!("a value of {} bytes is too short", bytes.len())))?;
@@ -286,12 +302,7 @@ pub(crate) fn decode_value<T: Decode<()>>(table: Table, key: &[u8], bytes: &[u8]
     if *version != VALUE_VERSION {
         return Err(BadValue(format!("value version {version} is not known to this program")));
     }
-    let (decoded, used) = bincode::decode_from_slice(payload, CONFIG)
-        .map_err(|error| BadValue(format!("the value under key {} does not decode: {error}", hex(key))))?;
-    if used != payload.len() {
-        return Err(BadValue(format!("the value under key {} has bytes to spare", hex(key))));
-    }
-    Ok(decoded)
+    Ok(payload)
 }
 
 /// Lower-case hexadecimal.
@@ -647,6 +658,13 @@ row!(
     |r| (PersonKey::new(r.u64()?), r.u32()?),
     |key, horizon| horizon.before_person(key.0)
 );
+
+impl PersonChunk {
+    /// The head of a chunk that was written as a row; its members are not looked at.
+    pub(crate) fn decode_head(key: &[u8], bytes: &[u8]) -> Result<Option<PersonHead>, BadValue> {
+        Ok(decode_front(key, payload(Self::TABLE, key, bytes)?)?.0)
+    }
+}
 
 /// What an id of a person stands for today.
 #[derive(Clone, Copy, PartialEq, Debug, Encode, Decode)]

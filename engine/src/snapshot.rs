@@ -171,7 +171,7 @@ impl Snapshot {
     }
 
     fn head(&self, key: PersonKey) -> ReadResult<Option<PersonHead>> {
-        Ok(self.rows().get::<PersonChunk>((key, 0))?.and_then(|chunk| chunk.head))
+        Ok(self.rows().get_as::<PersonChunk, _>((key, 0), PersonChunk::decode_head)?.flatten())
     }
 
     fn owner(&self, id: IdentifierId) -> ReadResult<Option<OwnerRow>> {

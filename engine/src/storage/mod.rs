@@ -5,6 +5,7 @@
 //! work done on them is counted ([`Work`]).
 
 mod memory;
+mod recent;
 mod sorted;
 
 use std::path::Path;
@@ -22,20 +23,23 @@ use crate::codec::{BadValue, Horizon, KeyBytes, Row, Table, encode_value};
 use crate::read::{ReadError, ReadResult};
 use crate::snapshot::SCHEMA;
 
+use recent::{Group, Recent};
 pub(crate) use sorted::{RowWriter, SortedRows, Staging, sorted_rows};
 
 /// Settings of the storage that a user may want to change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StorageOptions {
-    /// Memory for cached blocks, in bytes.
+    /// Memory for cached blocks of files, in bytes.
     pub cache_bytes: usize,
+    /// Memory for rows that were read lately, in bytes; 0 keeps none.
+    pub recent_bytes: usize,
     /// Memory for rows not yet in sorted files, over all tables, in bytes.
     pub write_buffer_bytes: usize,
 }
 
 impl Default for StorageOptions {
     fn default() -> Self {
-        Self { cache_bytes: 256 << 20, write_buffer_bytes: 192 << 20 }
+        Self { cache_bytes: 256 << 20, recent_bytes: 64 << 20, write_buffer_bytes: 192 << 20 }
     }
 }
 
@@ -121,6 +125,7 @@ fn count(counter: &AtomicU64, by: u64) {
 pub(crate) struct Database {
     tables: Tables,
     counted: Arc<Counted>,
+    recent: Option<Arc<Recent>>,
 }
 
 /// How often a store is opened again that is read beside its writer, and after how long.
@@ -140,7 +145,8 @@ impl Database {
             Place::Directory(path) => path,
             Place::Memory => {
                 let tables = Table::ALL.iter().map(|_| memory::Rows::default()).collect();
-                return Ok(Self { tables: Tables::Memory(Arc::new(RwLock::new(tables))), counted });
+                let tables = Tables::Memory(Arc::new(RwLock::new(tables)));
+                return Ok(Self { tables, counted, recent: None });
             }
         };
         let mut options = Options::default();
@@ -181,12 +187,16 @@ impl Database {
                 _ => break,
             }
         }
-        db.map(|db| Self { tables: Tables::Rocks(Arc::new(db)), counted })
+        let recent = Recent::new(settings.recent_bytes).map(Arc::new);
+        db.map(|db| Self { tables: Tables::Rocks(Arc::new(db)), counted, recent })
             .map_err(rocksdb::Error::into_string)
     }
 
     /// A consistent state of the database as it is now.
     pub(crate) fn view(&self) -> ReadResult<View> {
+        // No write comes between its number and the state.
+        let written = self.recent.as_ref().map(|recent| recent.written());
+        let recent = self.recent.clone().zip(written.as_deref().copied());
         let frozen = match &self.tables {
             Tables::Memory(tables) => {
                 Frozen::Memory(tables.read().unwrap_or_else(PoisonError::into_inner).clone())
@@ -204,17 +214,18 @@ impl Database {
                 Ok::<_, ReadError>(RocksParts { snapshot: db.snapshot(), families })
             })?),
         };
-        Ok(View { frozen: Arc::new(frozen), counted: Arc::clone(&self.counted), then: None })
+        Ok(View { frozen: Arc::new(frozen), counted: Arc::clone(&self.counted), recent, then: None })
     }
 
     /// Writes a batch and returns when it is on disk.
     pub(crate) fn write(&self, batch: Batch) -> Result<(), String> {
         count(&self.counted.rows_written, batch.rows);
         match (&self.tables, batch.changes) {
-            (Tables::Rocks(db), Changes::Rocks(_, batch)) => {
+            (Tables::Rocks(db), Changes::Rocks { batch, groups, .. }) => {
                 let mut options = WriteOptions::default();
                 options.set_sync(true);
-                db.write_opt(batch, &options).map_err(rocksdb::Error::into_string)
+                let write = || db.write_opt(batch, &options).map_err(rocksdb::Error::into_string);
+                self.changing(|recent, number| recent.mark(number, groups.into_iter()), write)
             }
             (Tables::Memory(tables), Changes::Memory(changes)) => {
                 let mut tables = tables.write().unwrap_or_else(PoisonError::into_inner);
@@ -232,10 +243,29 @@ impl Database {
         }
     }
 
+    /// Makes a change, after `mark` was told its number.
+    fn changing(
+        &self,
+        mark: impl FnOnce(&Recent, u64),
+        change: impl FnOnce() -> Result<(), String>,
+    ) -> Result<(), String> {
+        let Some(recent) = &self.recent else { return change() };
+        let mut written = recent.written();
+        mark(recent, *written + 1);
+        change()?;
+        *written += 1;
+        Ok(())
+    }
+
     /// An empty batch for this database.
     pub(crate) fn batch(&self) -> Batch {
         let changes = match &self.tables {
-            Tables::Rocks(db) => Changes::Rocks(Arc::clone(db), WriteBatch::default()),
+            Tables::Rocks(db) => Changes::Rocks {
+                db: Arc::clone(db),
+                batch: WriteBatch::default(),
+                groups: Vec::new(),
+                marked: self.recent.is_some(),
+            },
             Tables::Memory(_) => Changes::Memory(Vec::new()),
         };
         Batch { changes, rows: 0, value: Vec::new() }
@@ -371,7 +401,13 @@ pub(crate) struct Batch {
 }
 
 enum Changes {
-    Rocks(Arc<DB>, WriteBatch),
+    Rocks {
+        db: Arc<DB>,
+        batch: WriteBatch,
+        /// Of the keys, where rows are kept that were read lately.
+        groups: Vec<Group>,
+        marked: bool,
+    },
     Memory(Vec<MemoryChange>),
 }
 
@@ -429,7 +465,10 @@ impl Batch {
     fn put_raw(&mut self, table: Table, key: &[u8], value: &[u8]) -> Result<(), String> {
         self.rows += 1;
         match &mut self.changes {
-            Changes::Rocks(db, batch) => batch.put_cf(family(db, table)?, key, value),
+            Changes::Rocks { db, batch, groups, marked } => {
+                batch.put_cf(family(db, table)?, key, value);
+                groups.extend(marked.then(|| Group::of(table, key)));
+            }
             Changes::Memory(changes) => changes.push((table, key.to_vec(), Some(value.to_vec()))),
         }
         Ok(())
@@ -438,7 +477,10 @@ impl Batch {
     fn delete_raw(&mut self, table: Table, key: &[u8]) -> Result<(), String> {
         self.rows += 1;
         match &mut self.changes {
-            Changes::Rocks(db, batch) => batch.delete_cf(family(db, table)?, key),
+            Changes::Rocks { db, batch, groups, marked } => {
+                batch.delete_cf(family(db, table)?, key);
+                groups.extend(marked.then(|| Group::of(table, key)));
+            }
             Changes::Memory(changes) => changes.push((table, key.to_vec(), None)),
         }
         Ok(())
@@ -475,6 +517,7 @@ enum Frozen {
 /// A value as it stands in the storage.
 pub(crate) enum Bytes<'v> {
     Pinned(DBPinnableSlice<'v>),
+    Kept(Arc<[u8]>),
     Slice(&'v [u8]),
 }
 
@@ -484,6 +527,7 @@ impl std::ops::Deref for Bytes<'_> {
     fn deref(&self) -> &[u8] {
         match self {
             Self::Pinned(bytes) => bytes,
+            Self::Kept(bytes) => bytes,
             Self::Slice(bytes) => bytes,
         }
     }
@@ -549,6 +593,8 @@ impl Cursor<'_> {
 pub(crate) struct View {
     frozen: Arc<Frozen>,
     counted: Arc<Counted>,
+    /// The rows that were read lately, and the last write before this state.
+    recent: Option<(Arc<Recent>, u64)>,
     then: Option<Then>,
 }
 
@@ -562,8 +608,7 @@ struct Then {
 impl View {
     /// The same state as it was after the write `seq`, when `horizon` bounded what was there.
     pub(crate) fn at(&self, seq: u64, horizon: Horizon) -> Self {
-        let (frozen, counted) = (Arc::clone(&self.frozen), Arc::clone(&self.counted));
-        Self { frozen, counted, then: Some(Then { seq, horizon }) }
+        Self { then: Some(Then { seq, horizon }), ..self.clone() }
     }
 
     /// A cursor over the rows of a table from `lower` to before `upper`. It stands nowhere yet.
@@ -587,10 +632,18 @@ impl View {
 
     /// The row under a key.
     pub(crate) fn get<R: Row>(&self, key: R::Key) -> ReadResult<Option<R>> {
+        self.get_as::<R, R>(key, R::decode_row)
+    }
+
+    /// What `decode` makes of the row under a key.
+    pub(crate) fn get_as<R: Row, T>(
+        &self,
+        key: R::Key,
+        decode: impl Fn(&[u8], &[u8]) -> Result<T, BadValue>,
+    ) -> ReadResult<Option<T>> {
         let bytes = R::key_bytes(key);
-        let decode = |value: &[u8]| {
-            R::decode_row(bytes.as_slice(), value).map_err(|bad| bad_value(R::TABLE, bad)).map(Some)
-        };
+        let decode =
+            |value: &[u8]| decode(bytes.as_slice(), value).map_err(|bad| bad_value(R::TABLE, bad)).map(Some);
         if let Some(then) = &self.then {
             if R::is_after(key, &then.horizon) {
                 return Ok(None);
@@ -601,10 +654,22 @@ impl View {
                 Past::Was(value) => return decode(&value),
             }
         }
-        match self.get_raw(R::TABLE, bytes.as_slice())? {
+        match self.get_recent(R::TABLE, bytes)? {
             Some(value) => decode(&value),
             None => Ok(None),
         }
+    }
+
+    /// [`View::get_raw`], where rows are kept that were read lately.
+    fn get_recent(&self, table: Table, key: KeyBytes) -> ReadResult<Option<Bytes<'_>>> {
+        let Some((recent, now)) = &self.recent else { return self.get_raw(table, key.as_slice()) };
+        if let Some(kept) = recent.get(table, key, *now) {
+            count(&self.counted.point_reads, 1);
+            return Ok(kept.map(Bytes::Kept));
+        }
+        let value = self.get_raw(table, key.as_slice())?;
+        recent.keep(table, key, *now, value.as_deref());
+        Ok(value)
     }
 
     /// The value under a key as it is, whatever moment the view is of.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rocksdb::{Cache, DBCompressionType, IngestExternalFileOptions, Options, SstFileWriter};
 
+use super::recent::Recent;
 use super::{Database, Tables, family, past_key, table_options};
 use crate::codec::{Row, Table};
 
@@ -143,8 +144,11 @@ impl Database {
                     }
                     let mut options = IngestExternalFileOptions::default();
                     options.set_move_files(true);
-                    db.ingest_external_file_cf_opts(family(db, table)?, &options, paths)
-                        .map_err(rocksdb::Error::into_string)?;
+                    let family = family(db, table)?;
+                    self.changing(Recent::mark_all, || {
+                        db.ingest_external_file_cf_opts(family, &options, paths)
+                            .map_err(rocksdb::Error::into_string)
+                    })?;
                 }
                 (Tables::Memory(tables), Stock::Memory(rows)) => {
                     let mut tables = tables.write().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -166,8 +170,10 @@ impl Database {
                 // Above every key: no key is longer, and none is all ones.
                 let end: &[u8] = &[u8::MAX; 64];
                 let string = rocksdb::Error::into_string;
-                db.delete_file_in_range_cf(family, begin, end).map_err(string)?;
-                db.delete_range_cf(family, begin, end).map_err(string)
+                self.changing(Recent::mark_all, || {
+                    db.delete_file_in_range_cf(family, begin, end).map_err(string)?;
+                    db.delete_range_cf(family, begin, end).map_err(string)
+                })
             }
             Tables::Memory(tables) => {
                 let mut tables = tables.write().unwrap_or_else(std::sync::PoisonError::into_inner);
