@@ -67,6 +67,8 @@ impl From<&HouseholdSelector> for Subject {
 pub(crate) enum View {
     /// Ids and counts.
     Ids,
+    /// These, and identifiers by name.
+    Identifiers,
     /// Everything.
     Full,
 }
@@ -151,10 +153,11 @@ pub(crate) fn view(wire: i32, default: View) -> Result<View, FieldError> {
         Ok(v1::View::Unspecified) => Ok(default),
         Ok(v1::View::Ids) => Ok(View::Ids),
         Ok(v1::View::Full) => Ok(View::Full),
+        Ok(v1::View::Identifiers) => Ok(View::Identifiers),
         Err(_) => Err(FieldError::new(
             "view",
             FieldFault::Malformed,
-            format!("{wire} is no view; expected VIEW_IDS (1) or VIEW_FULL (2)"),
+            format!("{wire} is no view; expected VIEW_IDS (1), VIEW_FULL (2) or VIEW_IDENTIFIERS (3)"),
         )),
     }
 }

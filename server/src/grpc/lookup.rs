@@ -2,7 +2,7 @@
 
 use kinfold_engine::model::IdentifierId;
 use kinfold_engine::profile::profile;
-use kinfold_engine::read::Read;
+use kinfold_engine::read::{self, Read, Whom};
 use kinfold_proto::v1;
 use kinfold_proto::v1::lookup_service_server::LookupService;
 use prost::Message;
@@ -12,10 +12,13 @@ use super::call::App;
 use super::error::{CallError, FieldError, FieldFault};
 use super::from_proto::{self, PersonSelector, View};
 use super::page::Page;
-use super::who::{Redirected, find_household, find_person, missing_row};
+use super::who::{Redirected, consents, find_household, find_person, missing_row};
 use super::{status, to_proto};
 use crate::audit::Subject;
 use crate::auth::Caller;
+
+/// The identifiers of persons with no more of them are named without a change of threads.
+const AT_ONCE: u32 = 48;
 
 /// Answers who is who.
 pub(crate) struct Lookup(pub(crate) App);
@@ -34,10 +37,19 @@ impl LookupService for Lookup {
                 let selector = from_proto::person_in(request.person, "person")?;
                 caller.note.about((&selector).into());
                 let reading = from_proto::reading(request.options, &caller)?;
-                let (person, sequence) = if shown == View::Ids && reading.is_plain() {
+                let at_once = match shown {
+                    View::Full => None,
+                    View::Ids | View::Identifiers if reading.is_plain() => {
+                        let read = self.0.snapshot(reading.at_least).await?;
+                        let found = find_person(&read, &selector, "person")?;
+                        let few = shown == View::Ids || found.row.size <= AT_ONCE;
+                        few.then_some((read, found))
+                    }
+                    View::Ids | View::Identifiers => None,
+                };
+                let (person, sequence) = if let Some((read, Redirected { row, from })) = at_once {
                     // A handful of point reads: a change of threads would take longer.
-                    let read = self.0.snapshot(reading.at_least).await?;
-                    (resolve(&read, &selector, shown, "person")?, read.seq())
+                    (to_proto::person(&read, &row, from, shown).map_err(CallError::from)?, read.seq())
                 } else {
                     let work = move |read: &_, _: &_| {
                         Ok((resolve(read, &selector, shown, "person")?, Read::seq(read)))
@@ -257,6 +269,13 @@ fn resolve(
     shown: View,
     at: impl std::fmt::Display,
 ) -> Result<v1::Person, CallError> {
+    if let (View::Identifiers, PersonSelector::Identifier(identifier)) = (shown, selector) {
+        // One way leads to the person and all its names; what it does not find is told below.
+        consents(read, Whom::Identifier(identifier))?;
+        if let read::Lookup::Person { person, members, .. } = read.lookup(identifier)? {
+            return Ok(to_proto::person_of(read, &person, None, members, shown)?);
+        }
+    }
     let Redirected { row, from } = find_person(read, selector, at)?;
     Ok(to_proto::person(read, &row, from, shown)?)
 }

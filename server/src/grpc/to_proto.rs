@@ -8,8 +8,8 @@ use std::collections::HashMap;
 
 use kinfold_engine::Stats;
 use kinfold_engine::model::{
-    AttributeId, AttributeValue, HouseholdId, HouseholdMember, HouseholdRow, IdentifierRecord, PersonId,
-    PersonRow, SourceId, SourceRecord, Timestamp,
+    AttributeId, AttributeValue, HouseholdId, HouseholdMember, HouseholdRow, IdentifierRecord, Member,
+    NamespaceId, PersonId, PersonRow, SourceId, SourceRecord, Timestamp,
 };
 use kinfold_engine::profile::Profile;
 use kinfold_engine::read::{Read, ReadError, ReadResult};
@@ -42,19 +42,37 @@ pub(crate) fn person(
     from: Option<PersonId>,
     view: View,
 ) -> ReadResult<v1::Person> {
+    let members = match view {
+        View::Ids => Vec::new(),
+        View::Identifiers | View::Full => read.members(row.key).collect::<ReadResult<_>>()?,
+    };
+    person_of(read, row, from, members, view)
+}
+
+/// The same, where its identifiers are known already; none where only ids are shown.
+pub(crate) fn person_of(
+    read: &impl Read,
+    row: &PersonRow,
+    from: Option<PersonId>,
+    members: Vec<Member>,
+    view: View,
+) -> ReadResult<v1::Person> {
     let household_id = match row.household {
         None => String::new(),
         Some(key) => read.household(key)?.ok_or_else(|| lost("a person's household"))?.id.to_string(),
     };
-    let mut identifiers = Vec::new();
-    if view == View::Full {
-        identifiers.reserve(row.size as usize);
-        for member in read.members(row.key) {
-            let record = read.identifier(member?.id)?.ok_or_else(|| lost("a person's identifier"))?;
-            identifiers.push(person_identifier(read, record));
+    let told = |member: Member| match view {
+        View::Ids | View::Identifiers => Ok(v1::PersonIdentifier {
+            identifier: Some(named(read, member.namespace, member.value)),
+            ..v1::PersonIdentifier::default()
+        }),
+        View::Full => {
+            let record = read.identifier(member.id)?.ok_or_else(|| lost("a person's identifier"))?;
+            Ok(person_identifier(read, record))
         }
-        sort_identifiers(&mut identifiers);
-    }
+    };
+    let mut identifiers = members.into_iter().map(told).collect::<ReadResult<Vec<_>>>()?;
+    sort_identifiers(&mut identifiers);
     Ok(v1::Person {
         person_id: row.id.to_string(),
         redirected_from: from.map(|id| id.to_string()).unwrap_or_default(),
@@ -72,11 +90,12 @@ pub(crate) fn person_identifier(read: &impl Read, record: IdentifierRecord) -> v
         first_seen: record.first_seen().map(timestamp),
         last_seen: record.last_seen().map(timestamp),
         sources: source_names(read, record.seen.iter().map(|seen| seen.source)),
-        identifier: Some(v1::Identifier {
-            namespace: read.names().namespace_name(record.namespace).to_owned(),
-            value: record.value,
-        }),
+        identifier: Some(named(read, record.namespace, record.value)),
     }
+}
+
+fn named(read: &impl Read, namespace: NamespaceId, value: String) -> v1::Identifier {
+    v1::Identifier { namespace: read.names().namespace_name(namespace).to_owned(), value }
 }
 
 fn source_names(read: &impl Read, sources: impl Iterator<Item = SourceId>) -> Vec<String> {
@@ -106,11 +125,16 @@ pub(crate) fn household(
             HouseholdMember::Person(key) => {
                 rows.push(read.person(key)?.ok_or_else(|| lost("a household's person"))?);
             }
-            HouseholdMember::Identifier(id) if view == View::Full => {
+            HouseholdMember::Identifier(_) if view == View::Ids => {}
+            HouseholdMember::Identifier(id) => {
                 let record = read.identifier(id)?.ok_or_else(|| lost("a household's identifier"))?;
-                identifiers.push(person_identifier(read, record));
+                let mut told = person_identifier(read, record);
+                if view == View::Identifiers {
+                    let identifier = told.identifier.take();
+                    told = v1::PersonIdentifier { identifier, ..v1::PersonIdentifier::default() };
+                }
+                identifiers.push(told);
             }
-            HouseholdMember::Identifier(_) => {}
         }
     }
     rows.sort_by_key(|row| row.id);
@@ -144,23 +168,25 @@ pub(crate) fn profile(
             .collect::<ReadResult<_>>()?,
         attributes: Vec::new(),
     };
-    if view == View::Full {
-        let identifiers = profile
-            .identifiers
-            .iter()
-            .map(|identifier| v1::PersonIdentifier {
-                identifier: Some(v1::Identifier {
-                    namespace: read.names().namespace_name(identifier.namespace).to_owned(),
-                    value: identifier.value.clone(),
-                }),
-                first_seen: identifier.first_seen.map(timestamp),
-                last_seen: identifier.last_seen.map(timestamp),
-                sources: source_names(read, identifier.sources.iter().copied()),
-            })
-            .collect();
-        if let Some(person) = &mut answer.person {
-            person.identifiers = identifiers;
+    if view == View::Ids {
+        return Ok(answer);
+    }
+    let identifiers = profile.identifiers.iter().map(|it| {
+        let identifier = Some(named(read, it.namespace, it.value.clone()));
+        if view == View::Identifiers {
+            return v1::PersonIdentifier { identifier, ..v1::PersonIdentifier::default() };
         }
+        v1::PersonIdentifier {
+            identifier,
+            first_seen: it.first_seen.map(timestamp),
+            last_seen: it.last_seen.map(timestamp),
+            sources: source_names(read, it.sources.iter().copied()),
+        }
+    });
+    if let Some(person) = &mut answer.person {
+        person.identifiers = identifiers.collect();
+    }
+    if view == View::Full {
         answer.attributes = profile
             .attributes
             .iter()
@@ -184,14 +210,13 @@ fn source_record(read: &impl Read, record: &SourceRecord, view: View) -> ReadRes
         last_seen: Some(timestamp(record.last_seen)),
         ..v1::SourceRecord::default()
     };
-    if view == View::Full {
+    if view != View::Ids {
         for id in &record.identifiers {
             let known = read.identifier(*id)?.ok_or_else(|| lost("a record's identifier"))?;
-            answer.identifiers.push(v1::Identifier {
-                namespace: read.names().namespace_name(known.namespace).to_owned(),
-                value: known.value,
-            });
+            answer.identifiers.push(named(read, known.namespace, known.value));
         }
+    }
+    if view == View::Full {
         answer.attributes = record
             .attributes
             .iter()

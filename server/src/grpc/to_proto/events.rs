@@ -146,8 +146,7 @@ fn identifier(read: &impl Read, id: IdentifierId, view: View) -> ReadResult<Opti
         return Ok(None);
     }
     let record = read.identifier(id)?.ok_or_else(|| lost("an identifier of an event"))?;
-    let namespace = read.names().namespace_name(record.namespace).to_owned();
-    Ok(Some(v1::Identifier { namespace, value: record.value }))
+    Ok(Some(super::named(read, record.namespace, record.value)))
 }
 
 /// Brings an event below `most` bytes, as far as leaving things out does it: first
