@@ -197,6 +197,17 @@ pub trait Graph<'r> {
     /// here comes once.
     fn expand(&self, node: NodeId, direction: Direction, types: &[TypeId], labels: &[LabelId]) -> Steps<'r>;
 
+    /// How many relationships [`Graph::expand`] gives, where the graph knows without going along them.
+    fn degree(
+        &self,
+        _node: NodeId,
+        _direction: Direction,
+        _types: &[TypeId],
+        _labels: &[LabelId],
+    ) -> ReadResult<Option<u64>> {
+        Ok(None)
+    }
+
     /// The relationships between two nodes, `direction` as seen from `a`.
     fn between(&self, a: NodeId, b: NodeId, direction: Direction, types: &[TypeId]) -> Steps<'r>;
 

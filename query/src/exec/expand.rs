@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::rows::RowMap;
 use super::{Context, Pull, Row, Stage, read};
 use crate::ast::{Direction, Span};
 use crate::error::{Fault, Outcome};
@@ -75,6 +76,37 @@ impl<'r> Stage<'r> for ExpandStage<'r> {
         }
         self.steps = None;
         Ok(Pull::Starved)
+    }
+}
+
+/// How many relationships there are one step further; none gives no row.
+pub(super) struct Degree(pub(super) Arc<Expand>);
+
+impl RowMap for Degree {
+    fn apply(&mut self, context: &Context<'_>, row: Row) -> Outcome<Option<Row>> {
+        let Self(spec) = self;
+        let (Some(types), Some(labels)) = (&spec.hop.types, &spec.labels) else { return Ok(None) };
+        let Some(from) = node(&row, spec.from, spec.span)? else { return Ok(None) };
+        context.meter.expansion(spec.span)?;
+        let direction = spec.hop.direction;
+        let number = match read(context.graph.degree(from, direction, types, labels), spec.span)? {
+            Some(number) => number,
+            None => {
+                let mut number = 0;
+                for step in context.graph.expand(from, direction, types, labels) {
+                    context.meter.expansion(spec.span)?;
+                    read(step, spec.span)?;
+                    number += 1;
+                }
+                number
+            }
+        };
+        if number == 0 {
+            return Ok(None);
+        }
+        let mut row = row.with_room(spec.to);
+        row.set(spec.to, Value::Int(i64::try_from(number).unwrap_or(i64::MAX)));
+        Ok(Some(row))
     }
 }
 

@@ -84,6 +84,17 @@ impl<'r> Graph<'r> for Measured<'r> {
         self.each(self.graph.expand(node, direction, types, labels))
     }
 
+    fn degree(
+        &self,
+        node: NodeId,
+        direction: Direction,
+        types: &[TypeId],
+        labels: &[LabelId],
+    ) -> ReadResult<Option<u64>> {
+        self.read();
+        self.graph.degree(node, direction, types, labels)
+    }
+
     fn between(&self, a: NodeId, b: NodeId, direction: Direction, types: &[TypeId]) -> Steps<'r> {
         self.each(self.graph.between(a, b, direction, types))
     }

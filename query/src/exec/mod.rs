@@ -412,7 +412,7 @@ fn identity(step: &Step) -> usize {
     match step {
         Step::Scan(s) => at(s),
         Step::Seek(s) => at(s),
-        Step::Expand(s) => at(s),
+        Step::Expand(s) | Step::Degree(s) => at(s),
         Step::VarExpand(s) | Step::Reach(s) | Step::Trail(s) => at(s),
         Step::Ends(s) => at(s),
         Step::Shortest(s) => at(s),
@@ -436,7 +436,7 @@ fn keeps(step: &Step) -> Option<Span> {
     match step {
         Step::Scan(spec) => Some(spec.span),
         Step::Seek(spec) => Some(spec.span),
-        Step::Expand(spec) => Some(spec.span),
+        Step::Expand(spec) | Step::Degree(spec) => Some(spec.span),
         Step::VarExpand(spec) | Step::Reach(spec) | Step::Trail(spec) => Some(spec.step.span),
         Step::Ends(spec) => Some(spec.span),
         Step::Unwind(spec) => Some(spec.list.span),
@@ -461,6 +461,7 @@ fn stage<'r>(step: &Step) -> BoxedStage<'r> {
         Step::Scan(spec) => Box::new(scan::ScanStage::new(spec)),
         Step::Seek(spec) => Box::new(scan::SeekStage::new(spec)),
         Step::Expand(spec) => Box::new(expand::ExpandStage::new(spec)),
+        Step::Degree(spec) => Box::new(rows::map(expand::Degree(Arc::clone(spec)))),
         Step::VarExpand(spec) => Box::new(walk::WalkStage::new(spec)),
         Step::Reach(spec) => Box::new(reach::ReachStage::new(spec)),
         Step::Ends(spec) => Box::new(expand::EndsStage::new(spec)),

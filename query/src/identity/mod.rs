@@ -14,6 +14,7 @@ use std::rc::Rc;
 
 use kinfold_engine::model::{
     HouseholdId, HouseholdKey, HouseholdMember, Identifier, IdentifierId, NamespaceId, PersonId, PersonKey,
+    PersonRow,
 };
 use kinfold_engine::read::{Countable, Found, Read, ReadResult};
 
@@ -25,7 +26,7 @@ use crate::graph::{
 use crate::value::{Map, Value};
 use crate::verbs;
 
-use cache::Cache;
+use cache::{Cache, keep};
 pub(crate) use properties::{attribute, count, evidence, held_back, sources};
 
 const IDENTIFIER: u8 = 0;
@@ -268,12 +269,18 @@ impl<'r, R: Read> Graph<'r> for IdentityGraph<'r, R> {
         let identifiers = class.identifiers().map(|namespace| self.read.identifiers(namespace));
         let persons = class.persons().then(|| self.read.persons());
         let households = class.households().then(|| self.read.households());
+        let cache = Rc::clone(&self.cache);
+        let met = move |row: PersonRow| {
+            let node = person_node(row.key);
+            keep(&cache.persons, row.key, row);
+            node
+        };
         Box::new(
             identifiers
                 .into_iter()
                 .flatten()
                 .map(|id| id.map(identifier_node))
-                .chain(persons.into_iter().flatten().map(|row| row.map(|row| person_node(row.key))))
+                .chain(persons.into_iter().flatten().map(move |row| row.map(&met)))
                 .chain(households.into_iter().flatten().map(|row| row.map(|row| household_node(row.key)))),
         )
     }
@@ -429,6 +436,23 @@ impl<'r, R: Read> Graph<'r> for IdentityGraph<'r, R> {
             _ if into && wants(MEMBER_OF) && class.persons() => self.residents(HouseholdKey::new(node.key)),
             _ => none(),
         }
+    }
+
+    fn degree(
+        &self,
+        node: NodeId,
+        direction: Direction,
+        types: &[TypeId],
+        labels: &[LabelId],
+    ) -> ReadResult<Option<u64>> {
+        // A person knows how many identifiers it holds; of one namespace they have to be looked at.
+        let all = matches!(Class::of(labels), Class::Every | Class::Identifiers(None));
+        let only_members = direction == Direction::In || types == [TypeId(u32::from(IDENTIFIES))];
+        let wanted = types.is_empty() || types.contains(&TypeId(u32::from(IDENTIFIES)));
+        if node.table != PERSON || !all || !only_members || !wanted || direction == Direction::Out {
+            return Ok(None);
+        }
+        Ok(self.person(PersonKey::new(node.key))?.map(|row| u64::from(row.size)))
     }
 
     fn between(&self, a: NodeId, b: NodeId, direction: Direction, types: &[TypeId]) -> Steps<'r> {

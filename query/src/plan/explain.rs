@@ -113,6 +113,7 @@ impl Writer<'_, '_> {
             Step::Scan(scan) => ("Scan", self.scan(scan)),
             Step::Seek(seek) => ("Seek", self.seek(seek)),
             Step::Expand(s) => (if s.into { "Connect" } else { "Expand" }, self.hop(&s.hop, s.span)),
+            Step::Degree(s) => ("Degree", format!("{}, counted", self.hop(&s.hop, s.span))),
             Step::VarExpand(s) => ("Walk", self.hop(&s.step.hop, s.step.span)),
             Step::Reach(s) => ("Reach", self.hop(&s.step.hop, s.step.span)),
             Step::Trail(s) => ("Trail", self.source(s.step.span)),
@@ -197,6 +198,7 @@ fn estimate(step: &Step, rows: f64, sought: bool) -> f64 {
         Step::Scan(s) => rows * s.estimate,
         Step::Seek(s) => rows * s.estimate,
         Step::Expand(s) => rows * s.estimate,
+        Step::Degree(s) => rows * s.estimate.min(1.0),
         Step::VarExpand(s) | Step::Reach(s) => rows * s.step.estimate,
         Step::Filter(s) => rows * if sought { 1.0 } else { share(s) },
         Step::Unwind(s) => match &s.list.kind {

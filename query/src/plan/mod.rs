@@ -209,6 +209,9 @@ pub(crate) enum Step {
     Scan(Arc<Scan>),
     Seek(Arc<Seek>),
     Expand(Arc<Expand>),
+    /// The same where what it finds would only be counted: a row has the number
+    /// where the node would be, and there is none for nothing.
+    Degree(Arc<Expand>),
     VarExpand(Arc<VarExpand>),
     /// The same where only the nodes that it ends at are asked for: each comes once.
     Reach(Arc<VarExpand>),

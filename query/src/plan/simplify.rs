@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use super::{CountStep, Expand, Expr, Grouping, Hop, Kind, Scan, Sort, Step, VarExpand, Wanted};
+use super::{
+    AggregateCall, CountStep, Expand, Expr, Grouping, Hop, Kind, Scan, Sort, Step, VarExpand, Wanted,
+};
 use crate::functions::Aggregate;
 use crate::graph::LabelId;
 
@@ -12,7 +14,7 @@ use crate::graph::LabelId;
 /// `once` says that of equal rows at the end one is enough; `counts` whether the
 /// graph knows how many nodes have some labels.
 pub(crate) fn simplify(steps: Vec<Step>, once: bool, counts: impl Fn(&[LabelId]) -> bool) -> Vec<Step> {
-    let mut steps = count(steps, counts);
+    let mut steps = degrees(count(steps, counts));
     let mut at = 0;
     while let Some((step, rest)) = steps.get(at..).and_then(<[Step]>::split_first) {
         if let Step::VarExpand(walk) = step
@@ -97,6 +99,46 @@ fn counts_alone(scan: &Scan, grouping: &Grouping) -> bool {
     })
 }
 
+/// `MATCH (n)-[:TYPE]->(m) RETURN n, count(m)`: of `m` the number is enough, and
+/// the graph may know it.
+fn degrees(mut steps: Vec<Step>) -> Vec<Step> {
+    for at in 1..steps.len() {
+        let [Step::Expand(expand), Step::Aggregate(grouping)] = &steps[at - 1..=at] else { continue };
+        let found = [expand.rel, expand.to];
+        let keyed = grouping.keys.iter().any(|key| found.iter().any(|slot| key.mentions(*slot)));
+        if expand.into || !expand.hop.unique.is_empty() || keyed || !counts_rows(expand, grouping) {
+            continue;
+        }
+        let number = |call: &AggregateCall| AggregateCall {
+            function: Aggregate::Sum,
+            args: vec![Expr { kind: Kind::Slot(expand.to), span: call.span }],
+            distinct: false,
+            span: call.span,
+        };
+        let summed = Grouping {
+            base: grouping.base,
+            keys: grouping.keys.clone(),
+            aggregates: grouping.aggregates.iter().map(number).collect(),
+            span: grouping.span,
+        };
+        let degree = Step::Degree(Arc::clone(expand));
+        steps.splice(at - 1..=at, [degree, Step::Aggregate(Arc::new(summed))]);
+    }
+    steps
+}
+
+/// Whether every aggregate is the number of rows: what an expansion binds is never null.
+fn counts_rows(expand: &Expand, grouping: &Grouping) -> bool {
+    let bound = [expand.from, expand.rel, expand.to];
+    grouping.aggregates.iter().all(|call| match (call.function, call.args.as_slice()) {
+        (Aggregate::CountStar, _) => true,
+        (Aggregate::Count, [arg]) => {
+            !call.distinct && matches!(arg.kind, Kind::Slot(slot) if bound.contains(&slot))
+        }
+        _ => false,
+    })
+}
+
 /// Whether one of the steps reads a slot before a projection leaves it behind.
 fn is_read(slot: usize, steps: &[Step]) -> bool {
     for step in steps {
@@ -120,7 +162,7 @@ fn reads(step: &Step, slot: usize) -> bool {
         Step::Seek(seek) => seek.values.iter().any(|wanted| match wanted {
             Wanted::One(e) | Wanted::AnyOf(e) | Wanted::Prefix(e) => e.mentions(slot),
         }),
-        Step::Expand(step) => one(step),
+        Step::Expand(step) | Step::Degree(step) => one(step),
         Step::VarExpand(step) | Step::Reach(step) | Step::Trail(step) => walk(step),
         Step::Shortest(step) => walk(&step.walk) || step.path == Some(slot) || any(&step.conditions),
         Step::Ends(ends) => hop(&ends.hop) || [ends.from, ends.rel, ends.to].contains(&slot),
@@ -158,6 +200,7 @@ fn repeats_matter(steps: &[Step], once: bool) -> bool {
             Step::Scan(_)
             | Step::Seek(_)
             | Step::Expand(_)
+            | Step::Degree(_)
             | Step::VarExpand(_)
             | Step::Reach(_)
             | Step::Ends(_)
