@@ -183,7 +183,8 @@ def run_kinfold(task: Task, binaries: Binaries, report: Report, *, writes: bool 
     report.begin("serving")
     with side.served() as server:
         report.measure("lookups, 64 in flight", "lookup_64", lambda: server.drive("grpc-lookup"))
-        report.measure("ids, 64 in flight", "lookup_64_ids", lambda: server.drive("grpc-lookup", "--ids"))
+        report.measure("ids, 64 in flight", "lookup_64_ids", lambda: server.drive("grpc-lookup", "--view", "ids"))
+        report.measure("all, 64 in flight", "lookup_64_full", lambda: server.drive("grpc-lookup", "--view", "full"))
         report.measure("lookups by 1,000", "lookup_batch", lambda: server.drive("grpc-batch", "--in-flight", 4))
         result["server_peak_mb"] = server.peak_mb()
     result["peak_mb"] = max(result["bulk"]["peak_mb"], result["server_peak_mb"])

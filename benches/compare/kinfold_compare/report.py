@@ -44,6 +44,7 @@ _WORKS = (
     Work("lookup p99", "µs", "lookup.p99_us", True, _fine),
     Work("lookups, one client", "/s", "lookup.per_s", False, _count),
     Work("lookups, 64 in flight", "/s", "lookup_64.per_s", False, _count),
+    Work("  with times and sources", "/s", "lookup_64_full.per_s", False, _count),
     Work("  ids and counts alone", "/s", "lookup_64_ids.per_s", False, _count),
     Work("  1,000 in a call", "persons/s", "lookup_batch.persons_per_s", False, _count),
     Work("two hops p50", "µs", "two_hops.p50_us", True, _fine),

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use kinfold_benches::drive::remote::Asking;
+use kinfold_benches::drive::remote::{Asking, Shown};
 use kinfold_benches::drive::{check, cold, lookup, open, remote, scan, two_hops, write};
 use kinfold_benches::workload::Workload;
 use serde_json::Value;
@@ -92,9 +92,9 @@ struct ServerArgs {
     /// Over how many connections
     #[arg(long, value_name = "N", default_value_t = 4)]
     connections: usize,
-    /// Ask for ids and counts, not for the identifiers
-    #[arg(long)]
-    ids: bool,
+    /// How much answers hold
+    #[arg(long, value_enum, default_value_t = Shown::Identifiers)]
+    view: Shown,
 }
 
 fn main() -> ExitCode {
@@ -137,6 +137,6 @@ fn run(cli: &Cli) -> anyhow::Result<Value> {
 impl ServerArgs {
     fn asking(&self, batch: Option<usize>, time: Duration) -> Asking {
         let (in_flight, connections) = (self.in_flight, self.connections);
-        Asking { in_flight, connections, full: !self.ids, batch, time }
+        Asking { in_flight, connections, shown: self.view, batch, time }
     }
 }

@@ -18,6 +18,17 @@ use crate::workload::Workload;
 /// The largest answer that is taken, in bytes.
 const MAX_MESSAGE_BYTES: usize = 64 << 20;
 
+/// How much an answer holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Shown {
+    /// Ids and counts
+    Ids,
+    /// The identifiers by name, too
+    Identifiers,
+    /// Also when and by whom each was seen
+    Full,
+}
+
 /// How the server is asked.
 #[derive(Clone, Copy, Debug)]
 pub struct Asking {
@@ -25,8 +36,8 @@ pub struct Asking {
     pub in_flight: usize,
     /// Over how many connections.
     pub connections: usize,
-    /// Whether answers hold the identifiers, or ids and counts alone.
-    pub full: bool,
+    /// How much answers hold.
+    pub shown: Shown,
     /// How many persons a call asks for; `None` is `ResolvePerson`, else `BatchResolvePersons`.
     pub batch: Option<usize>,
     /// For how long.
@@ -111,9 +122,13 @@ async fn ask(
     question: &Question,
     asking: Asking,
 ) -> anyhow::Result<usize> {
-    let view = if asking.full { View::Full } else { View::Ids };
+    let view = match asking.shown {
+        Shown::Ids => View::Ids,
+        Shown::Identifiers => View::Identifiers,
+        Shown::Full => View::Full,
+    };
     let right = |person: &Person, size: usize| {
-        let shown = if asking.full { size } else { 0 };
+        let shown = if asking.shown == Shown::Ids { 0 } else { size };
         usize::try_from(person.identifier_count) == Ok(size) && person.identifiers.len() == shown
     };
     if asking.batch.is_some() {
