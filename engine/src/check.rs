@@ -9,8 +9,8 @@ use petgraph::unionfind::UnionFind;
 use crate::codec::{
     ComponentRow, DictionaryRow, DueRow, EventRow, HomeRow, HouseholdHead, HouseholdIdRow,
     HouseholdMemberRow, IdentifierRow, KeyBytes, KeyRingRow, LinkKey, LinkRow, Owner, OwnerRow, PersonChunk,
-    PersonEventKey, PersonEventRow, PersonHead, PersonIdRow, RecordRow, RequestRow, ResidentRow, Row,
-    StoredClaim, StoredHold, StoredOverride, Table, WriteRow, time,
+    PersonEventKey, PersonEventRow, PersonHead, PersonIdRow, ReadRow, RecordRow, RequestRow, ResidentRow,
+    Row, StoredClaim, StoredHold, StoredOverride, Table, WriteRow, time,
 };
 use crate::model::{
     HouseholdId, HouseholdKey, HouseholdMember, IdentifierId, NamespaceId, PersonId, PersonKey, SourceId,
@@ -99,7 +99,7 @@ struct Check<'s> {
     report: CheckReport,
 }
 
-type Loaded<R> = BTreeMap<<R as Row>::Key, R>;
+type Loaded<R> = BTreeMap<<R as ReadRow>::Key, R>;
 
 impl Check<'_> {
     fn problem(&mut self, table: Table, detail: String) {

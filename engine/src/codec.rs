@@ -164,8 +164,8 @@ impl KeyReader<'_> {
     }
 }
 
-/// A row of a table: how its key and its value are written.
-pub(crate) trait Row: Sized + Clone + PartialEq {
+/// What is read of the rows of a table: how keys are written, and values read.
+pub(crate) trait ReadRow: Sized {
     /// The key as the engine knows it.
     type Key: Copy + Ord + Hash + std::fmt::Debug;
     /// The table it stands in.
@@ -173,7 +173,6 @@ pub(crate) trait Row: Sized + Clone + PartialEq {
 
     fn key_bytes(key: Self::Key) -> KeyBytes;
     fn read_key(bytes: &[u8]) -> Option<Self::Key>;
-    fn encode_row(&self, key: Self::Key, out: &mut Vec<u8>);
     fn decode_row(key: &[u8], bytes: &[u8]) -> Result<Self, BadValue>;
 
     /// Whether the key itself shows that no such row was there at a moment, so
@@ -181,6 +180,11 @@ pub(crate) trait Row: Sized + Clone + PartialEq {
     fn is_after(_key: Self::Key, _horizon: &Horizon) -> bool {
         false
     }
+}
+
+/// A row of a table, whole: it can be written, too.
+pub(crate) trait Row: ReadRow + Clone + PartialEq {
+    fn encode_row(&self, key: Self::Key, out: &mut Vec<u8>);
 }
 
 /// The numbers that were given out up to a moment; a row under a later one was not there.
@@ -320,7 +324,7 @@ macro_rules! row {
         $row:ty, $table:ident, |$key:ident: $key_type:ty| $write:expr, |$reader:ident| $read:expr
         $(, |$late:ident, $horizon:ident| $after:expr)?
     ) => {
-        impl Row for $row {
+        impl ReadRow for $row {
             type Key = $key_type;
             const TABLE: Table = Table::$table;
 
@@ -335,10 +339,6 @@ macro_rules! row {
                 reader.0.is_empty().then_some(key)
             }
 
-            fn encode_row(&self, key: Self::Key, out: &mut Vec<u8>) {
-                encode_value(Self::TABLE, Self::key_bytes(key).as_slice(), self, out);
-            }
-
             fn decode_row(key: &[u8], bytes: &[u8]) -> Result<Self, BadValue> {
                 decode_value(Self::TABLE, key, bytes)
             }
@@ -346,6 +346,12 @@ macro_rules! row {
             $(fn is_after($late: Self::Key, $horizon: &Horizon) -> bool {
                 $after
             })?
+        }
+
+        impl Row for $row {
+            fn encode_row(&self, key: Self::Key, out: &mut Vec<u8>) {
+                encode_value(Self::TABLE, Self::key_bytes(key).as_slice(), self, out);
+            }
         }
     };
 }
@@ -659,10 +665,30 @@ row!(
     |key, horizon| horizon.before_person(key.0)
 );
 
-impl PersonChunk {
-    /// The head of a chunk that was written as a row; its members are not looked at.
-    pub(crate) fn decode_head(key: &[u8], bytes: &[u8]) -> Result<Option<PersonHead>, BadValue> {
-        Ok(decode_front(key, payload(Self::TABLE, key, bytes)?)?.0)
+/// What a [`PersonChunk`] begins with: its members are not looked at.
+#[derive(Debug)]
+pub(crate) struct PersonFront {
+    pub(crate) head: Option<PersonHead>,
+}
+
+impl ReadRow for PersonFront {
+    type Key = ChunkKey;
+    const TABLE: Table = PersonChunk::TABLE;
+
+    fn key_bytes(key: ChunkKey) -> KeyBytes {
+        PersonChunk::key_bytes(key)
+    }
+
+    fn read_key(bytes: &[u8]) -> Option<ChunkKey> {
+        PersonChunk::read_key(bytes)
+    }
+
+    fn decode_row(key: &[u8], bytes: &[u8]) -> Result<Self, BadValue> {
+        Ok(Self { head: decode_front(key, payload(Self::TABLE, key, bytes)?)?.0 })
+    }
+
+    fn is_after(key: ChunkKey, horizon: &Horizon) -> bool {
+        PersonChunk::is_after(key, horizon)
     }
 }
 

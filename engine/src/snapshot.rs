@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::codec::{
     ComponentRow, Counters, DictionaryRow, EventRow, HouseholdHead, HouseholdIdRow, HouseholdMemberRow,
     IdentifierRow, KeyBytes, KeyRingRow, LinkRow as StoredLink, OwnerRow, PersonChunk, PersonEventRow,
-    PersonHead, PersonIdRow, RecordRow, Row, StoredEvidence, StoredMember, StoredOverride, StoredSeen, Table,
-    WriteRow, decode_value, time,
+    PersonFront, PersonHead, PersonIdRow, RecordRow, Row, StoredEvidence, StoredMember, StoredOverride,
+    StoredSeen, Table, WriteRow, decode_value, time,
 };
 use crate::model::{
     Catalogue, Event, Evidence, HouseholdId, HouseholdKey, HouseholdMember, HouseholdRow, Identifier,
@@ -171,7 +171,7 @@ impl Snapshot {
     }
 
     fn head(&self, key: PersonKey) -> ReadResult<Option<PersonHead>> {
-        Ok(self.rows().get_as::<PersonChunk, _>((key, 0), PersonChunk::decode_head)?.flatten())
+        Ok(self.rows().get::<PersonFront>((key, 0))?.and_then(|front| front.head))
     }
 
     fn owner(&self, id: IdentifierId) -> ReadResult<Option<OwnerRow>> {
@@ -476,8 +476,8 @@ impl Read for Snapshot {
     }
 
     fn persons(&self) -> impl Iterator<Item = ReadResult<PersonRow>> + '_ {
-        self.rows().scan::<PersonChunk>(KeyBytes::new(&[])).filter_map(|row| match row {
-            Ok(((key, _), chunk)) => chunk.head.map(|head| self.person_row(key, &head)),
+        self.rows().scan::<PersonFront>(KeyBytes::new(&[])).filter_map(|row| match row {
+            Ok(((key, _), front)) => front.head.map(|head| self.person_row(key, &head)),
             Err(error) => Some(Err(error)),
         })
     }

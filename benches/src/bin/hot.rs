@@ -1,6 +1,7 @@
 //! Goes along one hot path a number of times, on a store of its own that is the
-//! same each time, and ends without closing or removing it. `benches/guards` counts the instructions of two such runs of
-//! different length; the difference is what the path costs, whatever the noise.
+//! same each time, and ends without closing or removing it. `tests/guards.rs`
+//! counts the instructions of two such runs of different length; the difference
+//! is what the path costs, whatever the noise.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -18,6 +19,9 @@ use kinfold_query::{Options, Params, Parsed, Strictness, Value};
 
 /// How many persons the store holds before anything is counted.
 const PERSONS: u32 = 300;
+
+/// How many pairs of persons there are to join.
+const JOINS: u32 = 200;
 
 const TWO_HOPS: &str = "MATCH (a:Identifier {id: $id})-[:LINKED]-(b)-[:LINKED]-(c) RETURN c.id";
 const SIZES: &str = "MATCH (i:Identifier)-[:IDENTIFIES]->(p:Person) WITH p, count(i) AS size RETURN size, count(p) ORDER BY size";
@@ -65,7 +69,8 @@ fn main() -> anyhow::Result<()> {
             }
         }
         Path::Join => {
-            load(&store, &population(2 * cli.times, 42))?;
+            load(&store, &population(2 * JOINS, 42))?;
+            anyhow::ensure!(cli.times <= JOINS, "there are {JOINS} pairs to join");
             for pair in 0..cli.times {
                 done += write(&store, join(2 * pair, 2 * pair + 1))?;
             }

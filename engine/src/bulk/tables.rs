@@ -13,7 +13,8 @@ use super::{BulkError, BulkOptions};
 use crate::codec::{
     Counters, DictionaryRow, EventRow, HomeRow, HouseholdHead, HouseholdIdRow, HouseholdMemberRow,
     IdentifierRow, KeyRingRow, LinkRow, Owner, OwnerRow, PersonChunk, PersonEventRow, PersonHead,
-    PersonIdRow, RecordRow, ResidentRow, Row, StoredCause, StoredChange, StoredMember, StoredShare, Table,
+    PersonIdRow, ReadRow, RecordRow, ResidentRow, StoredCause, StoredChange, StoredMember, StoredShare,
+    Table,
 };
 use crate::model::{
     HouseholdId, HouseholdKey, HouseholdMember, IdentifierId, NamespaceId, PersonId, PersonKey, SourceId,
@@ -570,9 +571,9 @@ impl Rows<'_> {
 
     fn each_record(
         &self,
-        mut visit: impl FnMut(<RecordRow as Row>::Key, RecordRow) -> Result<(), BulkError>,
+        mut visit: impl FnMut(<RecordRow as ReadRow>::Key, RecordRow) -> Result<(), BulkError>,
     ) -> Result<(), BulkError> {
-        let mut current: Option<(<RecordRow as Row>::Key, RecordRow)> = None;
+        let mut current: Option<(<RecordRow as ReadRow>::Key, RecordRow)> = None;
         for seen in self.records.iter()? {
             let seen = seen?;
             if self.apart.observations.has(seen.place) {

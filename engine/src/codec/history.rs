@@ -2,7 +2,7 @@
 
 use bincode::{Decode, Encode};
 
-use super::{BadValue, Counters, KeyBytes, KeyReader, Row, Table, decode_value, encode_value, time};
+use super::{BadValue, Counters, KeyBytes, KeyReader, ReadRow, Row, Table, decode_value, encode_value, time};
 use crate::model::{
     Cause, Change, Event, HouseholdChange, HouseholdId, HouseholdMove, IdentifierId, KindId, OverrideKind,
     PersonChange, PersonId, Retracted, Seq, Share, SourceId,

@@ -19,7 +19,7 @@ use rocksdb::{
 };
 use self_cell::self_cell;
 
-use crate::codec::{BadValue, Horizon, KeyBytes, Row, Table, encode_value};
+use crate::codec::{BadValue, Horizon, KeyBytes, ReadRow, Row, Table, encode_value};
 use crate::read::{ReadError, ReadResult};
 use crate::snapshot::SCHEMA;
 
@@ -386,6 +386,9 @@ fn table_options(table: Table, cache: &Cache) -> Options {
     options.set_compression_type(DBCompressionType::Lz4);
     options.set_bottommost_compression_type(DBCompressionType::Zstd);
     options.set_level_compaction_dynamic_level_bytes(true);
+    // Most keys that are looked for are in no memtable: a filter spares the way through its list.
+    options.set_memtable_whole_key_filtering(true);
+    options.set_memtable_prefix_bloom_ratio(0.02);
     options
 }
 
@@ -631,19 +634,11 @@ impl View {
     }
 
     /// The row under a key.
-    pub(crate) fn get<R: Row>(&self, key: R::Key) -> ReadResult<Option<R>> {
-        self.get_as::<R, R>(key, R::decode_row)
-    }
-
-    /// What `decode` makes of the row under a key.
-    pub(crate) fn get_as<R: Row, T>(
-        &self,
-        key: R::Key,
-        decode: impl Fn(&[u8], &[u8]) -> Result<T, BadValue>,
-    ) -> ReadResult<Option<T>> {
+    pub(crate) fn get<R: ReadRow>(&self, key: R::Key) -> ReadResult<Option<R>> {
         let bytes = R::key_bytes(key);
-        let decode =
-            |value: &[u8]| decode(bytes.as_slice(), value).map_err(|bad| bad_value(R::TABLE, bad)).map(Some);
+        let decode = |value: &[u8]| {
+            R::decode_row(bytes.as_slice(), value).map_err(|bad| bad_value(R::TABLE, bad)).map(Some)
+        };
         if let Some(then) = &self.then {
             if R::is_after(key, &then.horizon) {
                 return Ok(None);
@@ -704,7 +699,7 @@ impl View {
     }
 
     /// The last row at or before a key.
-    pub(crate) fn last_up_to<R: Row>(&self, key: R::Key) -> ReadResult<Option<(R::Key, R)>> {
+    pub(crate) fn last_up_to<R: ReadRow>(&self, key: R::Key) -> ReadResult<Option<(R::Key, R)>> {
         let mut rows = self.cursor(R::TABLE, &[], None);
         rows.seek_for_prev(R::key_bytes(key).as_slice());
         match rows.item() {
@@ -727,7 +722,7 @@ impl View {
     }
 
     /// The rows whose keys begin with `prefix`, ascending.
-    pub(crate) fn scan<R: Row>(&self, prefix: KeyBytes) -> Scan<'_, R> {
+    pub(crate) fn scan<R: ReadRow>(&self, prefix: KeyBytes) -> Scan<'_, R> {
         let range = |table: Table, prefix: &[u8]| {
             let mut rows = self.cursor(table, prefix, after_prefix(prefix).as_deref());
             rows.seek_to_first();
@@ -787,16 +782,16 @@ pub(crate) struct Scan<'v, R> {
 }
 
 /// A row that was there, or `None` for one that was not.
-type Passed<R> = Option<(<R as Row>::Key, R)>;
+type Passed<R> = Option<(<R as ReadRow>::Key, R)>;
 
-fn read_row<R: Row>(key: &[u8], value: &[u8]) -> ReadResult<(R::Key, R)> {
+fn read_row<R: ReadRow>(key: &[u8], value: &[u8]) -> ReadResult<(R::Key, R)> {
     let read = R::read_key(key).ok_or_else(|| {
         bad_value(R::TABLE, BadValue(format!("the key {} is malformed", crate::codec::hex(key))))
     })?;
     R::decode_row(key, value).map(|row| (read, row)).map_err(|bad| bad_value(R::TABLE, bad))
 }
 
-impl<R: Row> Scan<'_, R> {
+impl<R: ReadRow> Scan<'_, R> {
     /// Goes on at the first row at or after `key`.
     pub(crate) fn seek(&mut self, key: R::Key) {
         let key = R::key_bytes(key);
@@ -860,7 +855,7 @@ impl<R: Row> Scan<'_, R> {
     }
 }
 
-impl<R: Row> Iterator for Scan<'_, R> {
+impl<R: ReadRow> Iterator for Scan<'_, R> {
     type Item = ReadResult<(R::Key, R)>;
 
     fn next(&mut self) -> Option<Self::Item> {
