@@ -37,6 +37,15 @@ pub(crate) struct State {
     pub(crate) secret: Arc<Secret>,
 }
 
+/// What a state is read from, where `view` shows the database as it is.
+///
+/// A bulk load puts its rows below every view, as if they had always been there,
+/// which spares the database from writing them again. So a state that holds
+/// nothing is read as of its own write, behind which all of them are.
+pub(crate) fn read_from(view: Arc<View>, counters: &Counters) -> Arc<View> {
+    if counters.identifiers > 0 { view } else { Arc::new(view.at(counters.seq, counters.horizon())) }
+}
+
 /// A consistent state of a store. Cheap to clone; it keeps what it shows from
 /// being compacted away, so it should not be held for long.
 #[derive(Clone)]

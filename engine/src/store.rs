@@ -13,7 +13,7 @@ use crate::read::{Read as _, ReadError, ReadResult};
 use crate::rules::Rules;
 use crate::schema::{Schema, SchemaError};
 use crate::secret::{Hashed, Secret};
-use crate::snapshot::{COUNTERS, NAMES, SCHEMA, STORED_SCHEMA, Snapshot, State};
+use crate::snapshot::{COUNTERS, NAMES, SCHEMA, STORED_SCHEMA, Snapshot, State, read_from};
 use crate::storage::{Access, Database, Place, StorageOptions, View, Work};
 use crate::watch::Watch;
 use crate::write::{
@@ -374,7 +374,7 @@ impl Store {
         let rules = Arc::new(Rules::new(&schema, &names));
         let seq = counters.seq;
         let state = Arc::new(State {
-            view,
+            view: read_from(view, &counters),
             schema: Arc::new(schema),
             names: Arc::new(names),
             rules,

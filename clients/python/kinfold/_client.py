@@ -198,19 +198,23 @@ class Client:
         )
         return self.call("IngestService", method, request, again=True).receipt
 
-    def person(self, who, *, full=False, **options):
-        """The person whom an identifier belongs to, or of an id; with `full`, with all identifiers."""
-        request = api.ResolvePersonRequest(person=_person(who), view=_view(full), options=_options(**options))
+    def person(self, who, *, names=False, full=False, **options):
+        """The person whom an identifier belongs to, or of an id.
+
+        With `names` with all identifiers by name, with `full` also when and by whom each was seen.
+        """
+        view = _view(full, names)
+        request = api.ResolvePersonRequest(person=_person(who), view=view, options=_options(**options))
         return self.call("LookupService", "ResolvePerson", request, again=True).person
 
-    def persons(self, whom, *, full=False, **options):
+    def persons(self, whom, *, names=False, full=False, **options):
         """The same for many: for each a person, or a `LookupError` of the contract, in their order."""
         whom = list(whom)
         found = []
         for start in range(0, len(whom), _BATCH):
             request = api.BatchResolvePersonsRequest(
                 persons=[_person(who) for who in whom[start : start + _BATCH]],
-                view=_view(full),
+                view=_view(full, names),
                 options=_options(**options),
             )
             results = self.call("LookupService", "BatchResolvePersons", request, again=True).results
@@ -222,7 +226,7 @@ class Client:
         request = api.GetProfileRequest(person=_person(who), options=_options(**options))
         return self.call("LookupService", "GetProfile", request, again=True).profile
 
-    def household(self, who, *, full=False, **options):
+    def household(self, who, *, names=False, full=False, **options):
         """A household, by its id, by the id of a person in it, or by an identifier."""
         if _HOUSEHOLD.fullmatch(who):
             selector = api.HouseholdSelector(household_id=who)
@@ -230,7 +234,8 @@ class Client:
             selector = api.HouseholdSelector(person_id=who)
         else:
             selector = api.HouseholdSelector(identifier=identifier(who))
-        request = api.GetHouseholdRequest(household=selector, view=_view(full), options=_options(**options))
+        view = _view(full, names)
+        request = api.GetHouseholdRequest(household=selector, view=view, options=_options(**options))
         return self.call("LookupService", "GetHousehold", request, again=True).household
 
     def identifiers(self, who, *, namespace="", **options):
@@ -328,8 +333,10 @@ class Client:
         return _Stream(self.call("AdminService", "ExportPerson", request))
 
 
-def _view(full):
-    return api.VIEW_FULL if full else api.VIEW_IDS
+def _view(full, names=False):
+    if full:
+        return api.VIEW_FULL
+    return api.VIEW_IDENTIFIERS if names else api.VIEW_IDS
 
 
 class _Stream:

@@ -36,6 +36,9 @@ def known(server):
 def test_persons_are_looked_up(store, known):
     ann = store.person("email:ann@example.com", full=True)
     assert [it.identifier.namespace for it in ann.identifiers] == ["account", "device", "email"]
+    named = store.person("email:ann@example.com", names=True)
+    assert [it.identifier for it in named.identifiers] == [it.identifier for it in ann.identifiers]
+    assert not any(it.sources for it in named.identifiers)
     assert store.person(ann.person_id).person_id == ann.person_id
     profile = store.profile("account:a-1")
     assert {it.name: it.value.WhichOneof("kind") for it in profile.attributes} == {

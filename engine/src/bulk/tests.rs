@@ -107,6 +107,32 @@ fn a_load_needs_a_store_that_holds_nothing_and_stays_so() {
 }
 
 #[test]
+fn whoever_reads_the_store_of_before_sees_nothing_of_a_load() {
+    let directory = tempfile::tempdir().expect("there is room");
+    let store = Store::create(&directory.path().join("store"), schema()).expect("it is made");
+    let before = store.snapshot();
+    begun(&store).finish().expect("it is in");
+    let now = store.snapshot();
+    let read = |snapshot: &crate::Snapshot| {
+        let found = now.identifiers(None).map(|id| id.expect("readable")).filter(|id| {
+            snapshot.identifier(*id).expect("readable").is_some()
+                || snapshot.person_of(*id).expect("readable").is_some()
+                || snapshot.household_of(*id).expect("readable").is_some()
+                || snapshot.links(*id, None).count() + snapshot.records(*id).count() > 0
+        });
+        [
+            found.count(),
+            snapshot.identifiers(None).count(),
+            snapshot.persons().count(),
+            snapshot.events(crate::model::Seq::new(0)).count(),
+        ]
+    };
+    assert!(read(&now).iter().all(|count| *count > 0), "{:?}", read(&now));
+    assert_eq!(read(&before), [0; 4]);
+    assert!(check(&now).expect("readable").is_clean());
+}
+
+#[test]
 fn a_batch_that_comes_twice_counts_once() {
     let store = Store::in_memory(schema()).expect("there is memory");
     let mut load = begun(&store);

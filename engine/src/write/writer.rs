@@ -14,7 +14,7 @@ use crate::model::{MAX_NAME_BYTES, Seq, Timestamp};
 use crate::read::ReadError;
 use crate::schema::Schema;
 use crate::secret::{Hashed, Secret};
-use crate::snapshot::State;
+use crate::snapshot::{State, read_from};
 use crate::storage::Database;
 use crate::store::undo_load;
 
@@ -398,7 +398,7 @@ impl<P: Publish> Work<P> {
             Arc::clone(&self.state.names)
         };
         self.state = Arc::new(State {
-            view: Arc::clone(&view),
+            view: read_from(Arc::clone(&view), &overlay.counters),
             schema: Arc::clone(&overlay.schema),
             names,
             rules: Arc::clone(&overlay.rules),

@@ -39,6 +39,66 @@ async fn a_person_is_found_by_any_identifier_and_by_id() {
     assert_eq!(v1::Person { identifiers: vec![], ..full }, person);
 }
 
+/// Identifiers without what is told of each.
+fn bare(identifiers: &[v1::PersonIdentifier]) -> Vec<v1::PersonIdentifier> {
+    let bare = |it: &v1::PersonIdentifier| v1::PersonIdentifier {
+        identifier: it.identifier.clone(),
+        ..Default::default()
+    };
+    identifiers.iter().map(bare).collect()
+}
+
+#[tokio::test]
+async fn identifiers_by_name_alone_are_those_of_the_full_answer() {
+    let server = Server::start().await;
+    let home = "address:elm street 1";
+    // One person of few identifiers, and one of more than are named at once.
+    let phones: Vec<String> = (0..60).map(|at| format!("phone:{at}")).collect();
+    let mut pairs = vec![("email:a@x.de", "device:1"), ("email:a@x.de", home), ("email:b@x.de", home)];
+    pairs.extend(phones.iter().map(|phone| ("email:b@x.de", phone.as_str())));
+    server.pairs(&pairs).await;
+    let mut lookup = server.lookup();
+    for selector in [by("email:a@x.de"), by("phone:7")] {
+        let mut ask =
+            async |view| lookup.resolve_person(resolve(selector.clone(), view)).await.unwrap().into_inner();
+        let (full, names) =
+            (ask(v1::View::Full).await.person.unwrap(), ask(v1::View::Identifiers).await.person);
+        assert_eq!(full.identifiers.len(), full.identifier_count as usize);
+        let expected = v1::Person { identifiers: bare(&full.identifiers), ..full.clone() };
+        assert_eq!(names, Some(expected.clone()));
+        let selectors = vec![selector.clone(), by_id(&full.person_id), by(home), by("email:c@x.de")];
+        let request = v1::BatchResolvePersonsRequest {
+            persons: selectors,
+            view: v1::View::Identifiers.into(),
+            ..Default::default()
+        };
+        let results = lookup.batch_resolve_persons(request).await.unwrap().into_inner().results;
+        use v1::person_result::Outcome::{Error, Person};
+        let outcomes: Vec<_> = results.into_iter().map(|result| result.outcome.unwrap()).collect();
+        let [Person(first), Person(second), Error(place), Error(unknown)] = outcomes.as_slice() else {
+            panic!("{outcomes:?}")
+        };
+        assert_eq!((first, second), (&expected, &expected));
+        assert_eq!(
+            (place.reason.as_str(), unknown.reason.as_str()),
+            ("HOUSEHOLD_SCOPE", "IDENTIFIER_UNKNOWN")
+        );
+    }
+    let selector = v1::household_selector::By::Identifier(named(home));
+    let request = |view: v1::View| v1::GetHouseholdRequest {
+        household: Some(v1::HouseholdSelector { by: Some(selector.clone()) }),
+        view: view.into(),
+        ..Default::default()
+    };
+    let full = lookup.get_household(request(v1::View::Full)).await.unwrap().into_inner().household.unwrap();
+    let names = lookup.get_household(request(v1::View::Identifiers)).await.unwrap().into_inner().household;
+    let persons = full.persons.iter();
+    let persons = persons.map(|it| v1::Person { identifiers: bare(&it.identifiers), ..it.clone() });
+    let expected =
+        v1::Household { persons: persons.collect(), identifiers: bare(&full.identifiers), ..full.clone() };
+    assert_eq!(names, Some(expected));
+}
+
 #[tokio::test]
 async fn a_merged_id_leads_to_the_survivor() {
     let server = Server::start().await;
@@ -145,6 +205,14 @@ async fn a_profile_has_records_and_reconciled_attributes() {
     let [attribute] = profile.attributes.as_slice() else { panic!("{:?}", profile.attributes) };
     assert_eq!((attribute.name.as_str(), &attribute.value), ("city", &Some(city("Bergen"))));
     assert_eq!((attribute.source.as_str(), attribute.record_id.as_str()), ("web", "w-1"));
+
+    let names = server.lookup().get_profile(request(v1::View::Identifiers)).await.unwrap().into_inner();
+    let names = names.profile.unwrap();
+    let person = names.person.unwrap();
+    assert_eq!(values(&person.identifiers), ["device:1", "email:a@x.de", "phone:5"]);
+    assert_eq!(bare(&person.identifiers), person.identifiers);
+    assert_eq!(names.records[0].identifiers.len(), 2);
+    assert!(names.attributes.is_empty() && names.records.iter().all(|r| r.attributes.is_empty()));
 
     let ids = server.lookup().get_profile(request(v1::View::Ids)).await.unwrap().into_inner();
     let ids = ids.profile.unwrap();

@@ -135,6 +135,15 @@ async fn values_that_a_role_may_not_see_come_back_redacted() {
 
     // However it is asked: no answer holds a value of the namespace.
     let mut answers = Vec::new();
+    let view = v1::View::Identifiers.into();
+    let request = v1::ResolvePersonRequest { person: person.clone(), view, options: None };
+    answers.push(format!("{:?}", server.lookup().resolve_person(bearing(veiled, request)).await.unwrap()));
+    let persons = person.clone().into_iter().collect();
+    let request = v1::BatchResolvePersonsRequest { persons, view, options: None };
+    answers.push(format!(
+        "{:?}",
+        server.lookup().batch_resolve_persons(bearing(veiled, request)).await.unwrap()
+    ));
     let request = v1::GetProfileRequest { person: person.clone(), ..Default::default() };
     answers.push(format!("{:?}", server.lookup().get_profile(bearing(veiled, request)).await.unwrap()));
     let request = v1::ListIdentifiersRequest { person: person.clone(), ..Default::default() };
