@@ -28,7 +28,7 @@ use crate::tokens::{Kept, Tokens};
 type Bytes = <Body as http_body::Body>::Data;
 
 /// Every method of the contract, and what it takes to call it.
-const METHODS: [(&str, Role); 32] = [
+const METHODS: [(&str, Role); 35] = [
     ("IngestService/Observe", Role::Write),
     ("IngestService/ObserveStream", Role::Write),
     ("IngestService/Forbid", Role::Write),
@@ -36,6 +36,7 @@ const METHODS: [(&str, Role); 32] = [
     ("IngestService/Release", Role::Write),
     ("IngestService/Retract", Role::Write),
     ("LookupService/ResolvePerson", Role::Read),
+    ("IngestService/GetOutcome", Role::Write),
     ("LookupService/BatchResolvePersons", Role::Read),
     ("LookupService/GetProfile", Role::Read),
     ("LookupService/GetHousehold", Role::Read),
@@ -47,6 +48,7 @@ const METHODS: [(&str, Role); 32] = [
     ("ExplainService/History", Role::Read),
     ("ExplainService/Network", Role::Read),
     ("QueryService/Query", Role::Read),
+    ("ExplainService/Assert", Role::Read),
     ("QueryService/Parse", Role::Read),
     ("WatchService/Watch", Role::Read),
     ("AdminService/GetStats", Role::Read),
@@ -54,6 +56,7 @@ const METHODS: [(&str, Role); 32] = [
     ("AdminService/PlanSchema", Role::Admin),
     ("AdminService/ApplySchema", Role::Admin),
     ("AdminService/Check", Role::Admin),
+    ("AdminService/Rebuild", Role::Admin),
     ("AdminService/Backup", Role::Admin),
     ("AdminService/Compact", Role::Admin),
     ("AdminService/ExportPerson", Role::Admin),
@@ -93,6 +96,7 @@ fn is_audited(method: &str) -> bool {
             | "ServerReflection/v1alpha"
             | "other"
             | "QueryService/Parse"
+            | "IngestService/GetOutcome"
             | "AdminService/GetStats"
             | "AdminService/GetSchema"
     )
