@@ -4,12 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use kinfold_client::DEFAULT_PORT;
 use kinfold_query::Limits;
 
 use crate::tls::TlsFiles;
-
-/// The port that Kinfold listens on unless told otherwise.
-pub const DEFAULT_PORT: u16 = 7437;
 
 /// Where the server listens, and the limits it keeps. Every queue, message and
 /// wait is bounded by one of these.

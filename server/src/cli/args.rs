@@ -102,6 +102,13 @@ pub(crate) struct TargetArgs {
     /// The store's directory; commands that only read may run beside whoever writes to it
     #[arg(long, value_name = "DIR")]
     pub(crate) store: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) remote: ServerArgs,
+}
+
+/// A server, and what it is shown.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ServerArgs {
     /// The server's address, as http://127.0.0.1:7437; https where it has TLS
     #[arg(long, value_name = "URL")]
     pub(crate) server: Option<String>,

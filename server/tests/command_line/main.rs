@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod hand;
+mod remote;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
