@@ -113,6 +113,11 @@ impl Note {
     pub(crate) fn sequence(&self, sequence: u64) {
         self.noted().sequence = sequence;
     }
+
+    /// The sequence number of the write that it made; 0 for none.
+    pub(crate) fn written(&self) -> u64 {
+        self.noted().sequence
+    }
 }
 
 /// A call that has ended.
@@ -237,11 +242,6 @@ fn go_through(
     Ok(last)
 }
 
-/// What of an audit is asked for.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Asked {
-    /// From this time on.
-    pub(crate) from: Option<Timestamp>,
 /// The latest entry, of which no more is read than the end of the latest file:
 /// a server starts as quickly with years of entries. The chain before it is
 /// checked where it is read.
@@ -290,6 +290,11 @@ fn last_line(file: &mut File) -> io::Result<Option<(u64, u64)>> {
     Ok(end.map(|end| (0, end)))
 }
 
+/// What of an audit is asked for.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Asked {
+    /// From this time on.
+    pub(crate) from: Option<Timestamp>,
     /// Before this time.
     pub(crate) until: Option<Timestamp>,
     /// By whom; empty: by anybody.

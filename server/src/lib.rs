@@ -19,6 +19,7 @@ mod serve;
 mod settings;
 mod tls;
 mod tokens;
+mod traces;
 mod view;
 
 pub use auth::Role;

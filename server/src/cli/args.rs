@@ -263,6 +263,9 @@ pub(crate) struct ServeArgs {
     /// Listen where other machines can reach it: whoever does reads and writes everything
     #[arg(long)]
     pub(crate) insecure_public: bool,
+    /// The collector of OpenTelemetry that spans are sent to, as http://127.0.0.1:4317
+    #[arg(long, value_name = "URL")]
+    pub(crate) otlp_endpoint: Option<String>,
     /// Another setting, as max_queries=32; once for each
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
     pub(crate) set: Vec<(String, String)>,
