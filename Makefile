@@ -18,7 +18,7 @@ CHECKED := CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS=true CARGO_PROFILE_RELEASE_OVE
 # What is measured has them left out, whatever the environment says.
 UNCHECKED := CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS=false CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS=false
 
-.PHONY: help setup build demo evaluate test test-rust test-python lint licences bench compare clean-cache
+.PHONY: help setup build demo evaluate test test-rust test-python lint licences bench compare load clean-cache
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,10 @@ bench: setup ## The benchmarks of the engine's hot paths and of queries
 compare: setup ## Kinfold beside other stores on the same work; SCALE=1 (million links), PEERS=all, ROUNDS=3
 	$(UNCHECKED) cargo build --release --locked -p kinfold-server -p kinfold-benches --bins
 	benches/compare/run compare $(if $(SCALE),--scale $(SCALE)) $(if $(PEERS),--peers $(PEERS)) $(if $(ROUNDS),--rounds $(ROUNDS))
+
+load: setup ## A server under 256 connections for ten minutes, and whether it stands it; SECONDS=30
+	$(UNCHECKED) cargo build --release --locked -p kinfold-server -p kinfold-benches --bins
+	$(CARGO_TARGET_DIR)/release/load --program $(BIN) $(if $(SECONDS),--seconds $(SECONDS))
 
 clean-cache: ## Remove what builds left outside the checkout
 	rm -rf "$(KINFOLD_CACHE)"

@@ -3,11 +3,13 @@
 //! [`population`] makes observations for the criterion benchmarks: the same seed
 //! gives the same ones. [`drive`] does the work of a comparison on a store or a
 //! server and gives figures; [`floor`] does the same in memory, with nothing
-//! stored, to know how fast it could be.
+//! stored, to know how fast it could be. [`load`] asks one server from many
+//! connections at once, and says whether it stands that.
 
 pub mod drive;
 pub mod figures;
 pub mod floor;
+pub mod load;
 pub mod workload;
 
 use std::collections::BTreeMap;

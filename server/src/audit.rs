@@ -8,7 +8,7 @@
 //! out of the files.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -113,6 +113,11 @@ impl Note {
     pub(crate) fn sequence(&self, sequence: u64) {
         self.noted().sequence = sequence;
     }
+
+    /// The sequence number of the write that it made; 0 for none.
+    pub(crate) fn written(&self) -> u64 {
+        self.noted().sequence
+    }
 }
 
 /// A call that has ended.
@@ -215,8 +220,8 @@ fn go_through(
             number += 1;
             let broken = |what| AuditError::Broken { file: path.display().to_string(), line: number, what };
             if !line.ends_with('\n') {
-                // A write that a crash cut off; what comes next begins behind it.
-                return Ok(last);
+                // A write that a crash cut off; what came next is in a later file, if there is one.
+                break;
             }
             let entry: Entry = serde_json::from_str(&line).map_err(|_| broken("it is no entry"))?;
             if entry.hash != entry.hashed() {
@@ -235,6 +240,54 @@ fn go_through(
         }
     }
     Ok(last)
+}
+
+/// The latest entry, of which no more is read than the end of the latest file:
+/// a server starts as quickly with years of entries. The chain before it is
+/// checked where it is read.
+fn latest(directory: &Path) -> Result<Option<Entry>, AuditError> {
+    for path in files(directory)?.iter().rev() {
+        let mut file = File::open(path).map_err(io_at(path))?;
+        let Some((begin, end)) = last_line(&mut file).map_err(io_at(path))? else { continue };
+        let mut text = String::new();
+        file.seek(SeekFrom::Start(begin)).map_err(io_at(path))?;
+        (&file).take(end - begin).read_to_string(&mut text).map_err(io_at(path))?;
+        let entry = serde_json::from_str::<Entry>(&text).ok();
+        return match entry.filter(|entry| entry.hash == entry.hashed()) {
+            Some(entry) => Ok(Some(entry)),
+            None => {
+                let lines = fs::read(path).map_err(io_at(path))?;
+                let line = lines.iter().filter(|byte| **byte == b'\n').count();
+                let what = "the last entry is not what its hash says";
+                Err(AuditError::Broken { file: path.display().to_string(), line, what })
+            }
+        };
+    }
+    Ok(None)
+}
+
+/// Where the last whole line of a file begins, and where it ends; `None`: it has no whole line.
+fn last_line(file: &mut File) -> io::Result<Option<(u64, u64)>> {
+    /// How much is read at once, in bytes.
+    const BLOCK: u64 = 64 << 10;
+    let mut end = None;
+    let mut at = file.metadata()?.len();
+    while at > 0 {
+        let from = at.saturating_sub(BLOCK);
+        let mut block = Vec::new();
+        file.seek(SeekFrom::Start(from))?;
+        (&*file).take(at - from).read_to_end(&mut block)?;
+        for (place, byte) in block.iter().enumerate().rev() {
+            let behind = from + place as u64 + 1;
+            match end {
+                _ if *byte != b'\n' => {}
+                None => end = Some(behind),
+                Some(end) => return Ok(Some((behind, end))),
+            }
+        }
+        at = from;
+    }
+    Ok(end.map(|end| (0, end)))
 }
 
 /// What of an audit is asked for.
@@ -311,7 +364,7 @@ pub(crate) fn begin(
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut options, 0o700);
     options.create(&directory).map_err(io_at(&directory))?;
-    let last = go_through(&directory, None, |_| true)?;
+    let last = latest(&directory)?;
     let (queue, ended) = mpsc::channel(QUEUE);
     let mut writer = Writer {
         number: last.as_ref().map_or(0, |entry| entry.number),
@@ -426,11 +479,10 @@ fn open(path: &Path) -> io::Result<File> {
     options.create(true).append(true).read(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(path)?;
-    let bytes = fs::read(path)?;
-    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    if whole < bytes.len() {
-        file.set_len(whole as u64)?;
+    let mut file = options.open(path)?;
+    let whole = last_line(&mut file)?.map_or(0, |(_, end)| end);
+    if whole < file.metadata()?.len() {
+        file.set_len(whole)?;
     }
     Ok(file)
 }

@@ -4,12 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use kinfold_client::DEFAULT_PORT;
 use kinfold_query::Limits;
 
 use crate::tls::TlsFiles;
-
-/// The port that Kinfold listens on unless told otherwise.
-pub const DEFAULT_PORT: u16 = 7437;
 
 /// Where the server listens, and the limits it keeps. Every queue, message and
 /// wait is bounded by one of these.
@@ -87,6 +85,12 @@ pub struct ServeConfig {
     pub audit_dir: Option<PathBuf>,
     /// For how many days that is kept.
     pub audit_retention_days: u32,
+    /// The collector of OpenTelemetry that spans are sent to, as `http://127.0.0.1:4317`; `None`: none is.
+    pub otlp_endpoint: Option<String>,
+    /// Which part of calls leaves a span, from 0 to 1, where the caller's own trace does not say.
+    pub otlp_sampling_ratio: f64,
+    /// What the collector knows the server by.
+    pub otlp_service_name: String,
     /// Where `Backup` makes its copies; `None`: it makes none.
     pub backup_dir: Option<PathBuf>,
     /// The limits of each query; its deadline is set from `query_timeout`.
@@ -129,6 +133,9 @@ impl Default for ServeConfig {
             shutdown_timeout: Duration::from_secs(10),
             audit_dir: None,
             audit_retention_days: 365,
+            otlp_endpoint: None,
+            otlp_sampling_ratio: 1.0,
+            otlp_service_name: "kinfold".to_owned(),
             backup_dir: None,
             query: Limits::default(),
         }
@@ -202,6 +209,14 @@ impl ServeConfig {
                 return Err(ConfigError::Limit { setting, given, least, most });
             }
         }
+        if !(0.0..=1.0).contains(&self.otlp_sampling_ratio) {
+            return Err(ConfigError::Limit {
+                setting: "otlp_sampling_ratio",
+                given: self.otlp_sampling_ratio.to_string(),
+                least: "0".to_owned(),
+                most: "1".to_owned(),
+            });
+        }
         let (tick, day) = (Duration::from_millis(1), Duration::from_secs(86_400));
         for (setting, given, least) in [
             ("call_timeout", self.call_timeout, tick),
@@ -260,6 +275,10 @@ mod tests {
         };
         assert_eq!(refused(ServeConfig { max_queries: 0, ..base.clone() }), "max_queries");
         assert_eq!(refused(ServeConfig { max_send_bytes: usize::MAX, ..base.clone() }), "max_send_bytes");
+        for otlp_sampling_ratio in [-0.1, 1.1, f64::NAN] {
+            let config = ServeConfig { otlp_sampling_ratio, ..base.clone() };
+            assert_eq!(refused(config), "otlp_sampling_ratio");
+        }
         assert_eq!(refused(ServeConfig { call_timeout: Duration::ZERO, ..base }), "call_timeout");
     }
 }

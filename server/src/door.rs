@@ -23,18 +23,20 @@ use crate::config::ServeConfig;
 use crate::grpc::{CallError, status};
 use crate::metrics::{Held, Metrics};
 use crate::tokens::{Kept, Tokens};
+use crate::traces::{CallSpan, Traces};
 
 /// Bytes as bodies carry them.
 type Bytes = <Body as http_body::Body>::Data;
 
 /// Every method of the contract, and what it takes to call it.
-const METHODS: [(&str, Role); 32] = [
+const METHODS: [(&str, Role); 35] = [
     ("IngestService/Observe", Role::Write),
     ("IngestService/ObserveStream", Role::Write),
     ("IngestService/Forbid", Role::Write),
     ("IngestService/Require", Role::Write),
     ("IngestService/Release", Role::Write),
     ("IngestService/Retract", Role::Write),
+    ("IngestService/GetOutcome", Role::Write),
     ("LookupService/ResolvePerson", Role::Read),
     ("LookupService/BatchResolvePersons", Role::Read),
     ("LookupService/GetProfile", Role::Read),
@@ -46,6 +48,7 @@ const METHODS: [(&str, Role); 32] = [
     ("ExplainService/WhatIf", Role::Read),
     ("ExplainService/History", Role::Read),
     ("ExplainService/Network", Role::Read),
+    ("ExplainService/Assert", Role::Read),
     ("QueryService/Query", Role::Read),
     ("QueryService/Parse", Role::Read),
     ("WatchService/Watch", Role::Read),
@@ -53,6 +56,7 @@ const METHODS: [(&str, Role); 32] = [
     ("AdminService/GetSchema", Role::Read),
     ("AdminService/PlanSchema", Role::Admin),
     ("AdminService/ApplySchema", Role::Admin),
+    ("AdminService/Rebuild", Role::Admin),
     ("AdminService/Check", Role::Admin),
     ("AdminService/Backup", Role::Admin),
     ("AdminService/Compact", Role::Admin),
@@ -92,6 +96,7 @@ fn is_audited(method: &str) -> bool {
             | "ServerReflection/v1"
             | "ServerReflection/v1alpha"
             | "other"
+            | "IngestService/GetOutcome"
             | "QueryService/Parse"
             | "AdminService/GetStats"
             | "AdminService/GetSchema"
@@ -121,6 +126,7 @@ struct Rules {
     held_bytes: AtomicU64,
     metrics: Metrics,
     auditor: Option<Auditor>,
+    traces: Option<Traces>,
 }
 
 impl Door {
@@ -130,6 +136,7 @@ impl Door {
         tokens: Option<Arc<Kept<Tokens>>>,
         metrics: Metrics,
         auditor: Option<Auditor>,
+        traces: Option<Traces>,
     ) -> Self {
         Self(Arc::new(Rules {
             tokens,
@@ -141,6 +148,7 @@ impl Door {
             held_bytes: AtomicU64::new(0),
             metrics,
             auditor,
+            traces,
         }))
     }
 }
@@ -178,6 +186,7 @@ where
         let begun = Instant::now();
         let metrics = self.rules.metrics.clone();
         let held = metrics.call_begins(method);
+        let span = self.rules.traces.as_ref().map(|traces| traces.call(method, request.headers()));
         match self.rules.admit(&request, role) {
             Err(error) => {
                 if let CallError::Overloaded { limit, .. } = error {
@@ -189,6 +198,9 @@ where
                 }
                 let refusal = status(&error);
                 metrics.call_ends(method, name(refusal.code()), begun.elapsed());
+                if let Some(span) = span {
+                    span.end(name(refusal.code()), 0);
+                }
                 drop(held);
                 Box::pin(std::future::ready(Ok(refusal.into_http())))
             }
@@ -202,6 +214,7 @@ where
                     peer,
                     note: caller.note.clone(),
                 });
+                let span = span.map(|span| (span, caller.note.clone()));
                 parts.extensions.insert(caller);
                 let bytes = Arc::new(HeldBytes { rules: Arc::clone(&self.rules), bytes: AtomicU64::new(0) });
                 let body = Body::new(Metered { body, bytes: Arc::clone(&bytes) });
@@ -212,6 +225,7 @@ where
                     begun,
                     code: None,
                     audit,
+                    span,
                     _places: places,
                     _held: held,
                     _bytes: bytes,
@@ -365,6 +379,8 @@ struct UnderWay {
     code: Option<&'static str>,
     /// What the audit is told in the end; `None`: nothing.
     audit: Option<Audited>,
+    /// Its span, and what it noted of itself.
+    span: Option<(CallSpan, Note)>,
     _places: Vec<OwnedSemaphorePermit>,
     _held: Held,
     _bytes: Arc<HeldBytes>,
@@ -375,6 +391,9 @@ impl Drop for UnderWay {
         // An answer that never came to its end: the client went away.
         let code = self.code.unwrap_or(name(Code::Cancelled));
         self.metrics.call_ends(self.method, code, self.begun.elapsed());
+        if let Some((span, note)) = self.span.take() {
+            span.end(code, note.written());
+        }
         if let Some(Audited { auditor, caller, peer, note }) = self.audit.take() {
             let peer = peer.map(|peer| peer.to_string()).unwrap_or_default();
             auditor.tell(Ended { caller, peer, method: self.method, code, note });

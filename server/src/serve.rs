@@ -26,6 +26,7 @@ use crate::grpc::{Admin, App, Explain, Ingest, Lookup, Queries, Watching};
 use crate::incoming::{self, Incoming};
 use crate::metrics::{Figures, Metrics};
 use crate::reload::Credentials;
+use crate::traces::Traces;
 
 /// How long a shutdown waits for work that it has called off.
 const CALLED_OFF: std::time::Duration = std::time::Duration::from_secs(1);
@@ -84,6 +85,7 @@ pub async fn run(
             metrics.clone(),
         )?),
     };
+    let traces = Traces::begin(config)?;
     let observed = metrics.clone();
     app.store().observe_commits(move |observations| observed.committed(observations));
     // What happens is counted from before the first call on, so that nothing is missed.
@@ -111,7 +113,7 @@ pub async fn run(
         .http2_max_header_list_size(config.max_header_bytes)
         .http2_keepalive_interval(Some(config.keepalive_interval))
         .http2_keepalive_timeout(Some(config.keepalive_timeout))
-        .layer(Door::new(config, credentials.tokens.clone(), metrics.clone(), auditor))
+        .layer(Door::new(config, credentials.tokens.clone(), metrics.clone(), auditor, traces.clone()))
         .add_service(health.server())
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
@@ -183,6 +185,9 @@ pub async fn run(
     }
     let store = app.store().clone();
     let closed = tokio::task::spawn_blocking(move || store.close()).await?;
+    if let Some(traces) = traces {
+        traces.end().await;
+    }
     served?;
     closed?;
     tracing::info!("the store is closed");

@@ -162,6 +162,13 @@ fn count<T: TryFrom<u64>>(text: &str) -> Result<T, String> {
     number.checked_mul(factor).and_then(|number| T::try_from(number).ok()).ok_or_else(expected)
 }
 
+fn ratio(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(ratio) if (0.0..=1.0).contains(&ratio) => Ok(ratio),
+        _ => Err("a number from 0 to 1".to_owned()),
+    }
+}
+
 fn yes_or_no(text: &str) -> Result<bool, String> {
     match text {
         "true" => Ok(true),
@@ -303,6 +310,40 @@ const SETTINGS: &[Setting] = &[
                 "json" => LogFormat::Json,
                 _ => return Err("`text` or `json`".to_owned()),
             };
+            Ok(())
+        },
+    },
+    Setting {
+        name: "otlp_endpoint",
+        about: "the collector that spans are sent to over gRPC (OTLP), as http://127.0.0.1:4317",
+        show: |settings| settings.config.otlp_endpoint.as_ref().map(quoted),
+        take: |settings, text| {
+            settings.config.otlp_endpoint = match text {
+                "" => None,
+                text => {
+                    crate::traces::endpoint(text)
+                        .map_err(|_| "`http://HOST:PORT` or `https://HOST:PORT`".to_owned())?;
+                    Some(text.to_owned())
+                }
+            };
+            Ok(())
+        },
+    },
+    plain!(
+        otlp_sampling_ratio,
+        "which part of calls leaves a span, 0 to 1; a caller's own trace says so itself",
+        ratio,
+        number
+    ),
+    Setting {
+        name: "otlp_service_name",
+        about: "what the collector knows the server by",
+        show: |settings| Some(quoted(&settings.config.otlp_service_name)),
+        take: |settings, text| {
+            if text.is_empty() {
+                return Err("a name, as `kinfold`".to_owned());
+            }
+            settings.config.otlp_service_name = text.to_owned();
             Ok(())
         },
     },
@@ -468,8 +509,9 @@ mod tests {
 
     #[test]
     fn the_later_of_file_environment_and_flag_counts() {
-        let (_directory, path) =
-            file("listen = 7000\nmax_queries = 3\nquery_timeout = \"5s\"\nmax_receive_bytes = \"1MiB\"\n");
+        let (_directory, path) = file(
+            "listen = 7000\nmax_queries = 3\nquery_timeout = \"5s\"\nmax_receive_bytes = \"1MiB\"\notlp_sampling_ratio = 0.25\n",
+        );
         let environment =
             pairs(&[("KINFOLD_SERVE_MAX_QUERIES", "4"), ("KINFOLD_LOG", "debug"), ("PATH", "/")]);
         let flags = pairs(&[("listen", "127.0.0.1:7002")]);
@@ -483,6 +525,8 @@ mod tests {
             "(KINFOLD_SERVE_MAX_QUERIES)\nmax_queries = 4",
             "kinfold.toml)\nquery_timeout = \"5s\"",
             "(default)\nmax_lookups = 16",
+            "kinfold.toml)\notlp_sampling_ratio = 0.25",
+            "# otlp_endpoint is not set",
             "# backup_dir is not set",
         ] {
             assert!(printed.contains(part), "{part} is not in\n{printed}");
@@ -510,6 +554,8 @@ mod tests {
         );
         assert!(gather(&[("call_timeout", "soon")]).contains("expected a time as `500ms`"));
         assert!(gather(&[("max_queries", "-1")]).contains("a whole number"));
+        assert!(gather(&[("otlp_endpoint", "collector:4317")]).contains("expected `http://HOST:PORT`"));
+        assert!(gather(&[("otlp_sampling_ratio", "2")]).contains("a number from 0 to 1"));
         assert!(gather(&[("listen", "here")]).contains("an address and a port"));
         assert!(gather(&[("tls_key", "k.pem")]).contains("`tls_certificate` is not"));
         let (_directory, path) = file("listen = [");

@@ -184,6 +184,11 @@ def test_every_method_answers(stub, api, make, known, secured):
     assert call("AdminService", "Check", api.CheckRequest()).problem_count == 0
     assert call("AdminService", "Backup", api.BackupRequest(name="monday")).sequence > 0
     call("AdminService", "Compact", api.CompactRequest())
+    rebuilt = call("AdminService", "Rebuild", api.RebuildRequest()).plan
+    assert rebuilt.persons_before == rebuilt.untouched >= 3
+    assert not call("IngestService", "GetOutcome", api.GetOutcomeRequest(request_id="never")).applied
+    verdicts = call("ExplainService", "Assert", api.AssertRequest(assertions="same email:ann@example.com device:none"))
+    assert [verdict.outcome for verdict in verdicts.verdicts] == [api.ASSERTION_OUTCOME_UNKNOWN]
     parts = [part.WhichOneof("part") for part in call("AdminService", "ExportPerson", api.ExportPersonRequest(person=person))]
     assert parts == ["profile", "links", "events"]
     audited = call("AdminService", "Audit", api.AuditRequest(identifier=ann)).entries

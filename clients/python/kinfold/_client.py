@@ -166,6 +166,11 @@ class Client:
         stream = self._stubs["IngestService"].ObserveStream(requests(), metadata=self._metadata)
         return _Stream(stream)
 
+    def outcome(self, request_id):
+        """What became of a batch that was sent under a request id: `applied`, and the places in it that were `rejected`."""
+        request = api.GetOutcomeRequest(request_id=request_id)
+        return self.call("IngestService", "GetOutcome", request, again=True)
+
     def forbid(self, a, b, *, author, reason, request_id=None):
         """Says that two identifiers are never one person."""
         return self._act("Forbid", author, reason, request_id, a=identifier(a), b=identifier(b))
@@ -292,6 +297,11 @@ class Client:
         )
         return self.call("ExplainService", "Network", request, again=True)
 
+    def verdicts(self, assertions, **options):
+        """What becomes of assertions, lines as `same a b` or `different a b`: a verdict for each, in their order."""
+        request = api.AssertRequest(assertions=assertions, options=_options(**options))
+        return list(self.call("ExplainService", "Assert", request, again=True).verdicts)
+
     def query(self, text, parameters=None, *, max_rows=0, timeout=None, **options):
         """Runs a query; what it finds is streamed, and the query stops when the rows are closed or forgotten."""
         request = api.QueryRequest(
@@ -326,6 +336,10 @@ class Client:
     def schema(self):
         """The text of the schema in force."""
         return self.call("AdminService", "GetSchema", api.GetSchemaRequest(), again=True).schema
+
+    def rebuild(self, *, timeout=3600.0):
+        """Resolves the whole store again; returns what changed, which is nothing where all was as it should be."""
+        return self.call("AdminService", "Rebuild", api.RebuildRequest(), again=True, timeout=timeout).plan
 
     def export(self, who, **options):
         """Everything about a person, part by part: the profile, then links, then events."""

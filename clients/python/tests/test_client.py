@@ -153,6 +153,29 @@ def test_batches_stream_in_and_changes_stream_out(store):
         assert not next(feed).events
 
 
+def test_a_batch_is_asked_after(store):
+    assert not store.outcome("o-1").applied
+    store.observe([Observation("web", ["cookie:o-1"]), Observation("web", ["nothing:o-1"])], request_id="o-1")
+    outcome = store.outcome("o-1")
+    assert outcome.applied and list(outcome.rejected) == [1]
+
+
+def test_assertions_are_checked(store):
+    store.observe([Observation("web", ["cookie:v-1", "account:v-1"])])
+    verdicts = store.verdicts("same cookie:v-1 account:v-1\ndifferent cookie:v-1 account:v-1\n")
+    outcomes = [verdict.outcome for verdict in verdicts]
+    assert outcomes == [api.ASSERTION_OUTCOME_HOLDS, api.ASSERTION_OUTCOME_BROKEN]
+    assert verdicts[1].line == 2 and verdicts[1].reason
+    with pytest.raises(KinfoldError) as caught:
+        store.verdicts("same cookie:v-1")
+    assert caught.value.field == "assertions"
+
+
+def test_a_whole_store_is_resolved_again_without_a_change(store):
+    plan = store.rebuild()
+    assert plan.persons_before == plan.persons_after == plan.untouched > 0
+
+
 def test_roles_and_tokens(server):
     with server.client("read") as reader:
         assert reader.stats().persons > 0

@@ -102,6 +102,13 @@ pub(crate) struct TargetArgs {
     /// The store's directory; commands that only read may run beside whoever writes to it
     #[arg(long, value_name = "DIR")]
     pub(crate) store: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) remote: ServerArgs,
+}
+
+/// A server, and what it is shown.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ServerArgs {
     /// The server's address, as http://127.0.0.1:7437; https where it has TLS
     #[arg(long, value_name = "URL")]
     pub(crate) server: Option<String>,
@@ -256,6 +263,9 @@ pub(crate) struct ServeArgs {
     /// Listen where other machines can reach it: whoever does reads and writes everything
     #[arg(long)]
     pub(crate) insecure_public: bool,
+    /// The collector of OpenTelemetry that spans are sent to, as http://127.0.0.1:4317
+    #[arg(long, value_name = "URL")]
+    pub(crate) otlp_endpoint: Option<String>,
     /// Another setting, as max_queries=32; once for each
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
     pub(crate) set: Vec<(String, String)>,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
+use kinfold_client::ClientError;
 use kinfold_engine::answers::AssertionsError;
 use kinfold_engine::read::ReadError;
 use kinfold_engine::schema::SchemaError;
@@ -13,7 +14,6 @@ use kinfold_query::{ErrorKind, QueryError};
 use tonic::Code;
 
 use super::import::{MappingError, UsageError};
-use crate::client::ClientError;
 use crate::config::ConfigError;
 use crate::schema_change::ChangeError;
 
@@ -143,13 +143,14 @@ impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         let text = error.to_string();
         match error {
-            ClientError::Url { .. } | ClientError::Parameter { .. } => Self::usage(text),
+            ClientError::Url { .. } => Self::usage(text),
             ClientError::Refused { code: Code::InvalidArgument, .. } => Self::usage(text),
             ClientError::Refused { code: Code::Cancelled, .. } => Self::failed("the query was cancelled"),
             ClientError::Refused { .. }
             | ClientError::Unreachable { .. }
             | ClientError::NotKinfold { .. }
-            | ClientError::Contract { .. } => Self::failed(text),
+            | ClientError::Contract { .. }
+            | ClientError::NoRequestId => Self::failed(text),
         }
     }
 }

@@ -27,6 +27,7 @@ mod target;
 mod token;
 mod watch;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -96,10 +97,33 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
 const BULK_BYTES: u64 = 8 << 20;
 
 fn import(args: &import::ImportArgs) -> Result<ExitCode, Failure> {
+    let summary = match &args.target.store {
+        Some(directory) => import_into(directory, args)?,
+        None => import_through(args)?,
+    };
+    Ok(if summary.all_rejected() { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+fn import_through(args: &import::ImportArgs) -> Result<import::ImportSummary, Failure> {
+    if args.bulk || args.memory.is_some() {
+        return Err(Failure::usage(
+            "--bulk and --memory load a store's directory, and a server takes batch after batch: leave them out, \
+             or load the directory with --store while no server has it open",
+        ));
+    }
+    let mut connected = None;
+    let summary = import::run_import(args, |args, _| {
+        let server = target::RemoteServer::open(&args.target.remote)?;
+        Ok(connected.insert(server).sink())
+    });
+    Ok(summary?)
+}
+
+fn import_into(directory: &Path, args: &import::ImportArgs) -> Result<import::ImportSummary, Failure> {
     let mut opened = None;
     let outcome = import::run_import(args, |args, bytes| {
-        target::look_at(&args.store)?;
-        let store = Store::open(&args.store, OpenOptions::default()).map_err(Failure::from)?;
+        target::look_at(directory)?;
+        let store = Store::open(directory, OpenOptions::default()).map_err(Failure::from)?;
         let store = opened.insert(store).clone();
         let is_empty = store.snapshot().identifier_count(None)? == 0;
         let is_much = bytes.is_some_and(|bytes| bytes > BULK_BYTES);
@@ -118,5 +142,5 @@ fn import(args: &import::ImportArgs) -> Result<ExitCode, Failure> {
     closed.map_err(|error| {
         Failure::failed(format!("the rows are in the store, but it does not close: {error}"))
     })?;
-    Ok(if summary.all_rejected() { ExitCode::from(1) } else { ExitCode::SUCCESS })
+    Ok(summary)
 }

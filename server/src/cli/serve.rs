@@ -69,6 +69,7 @@ fn flags(args: &ServeArgs) -> Vec<(String, String)> {
         ("tls_key", path(&args.tls_key)),
         ("tls_client_ca", path(&args.tls_client_ca)),
         ("tokens", path(&args.tokens)),
+        ("otlp_endpoint", args.otlp_endpoint.clone()),
         ("insecure_public", args.insecure_public.then(|| "true".to_owned())),
     ];
     let given = named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));

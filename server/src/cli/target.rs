@@ -1,6 +1,7 @@
 //! The two ways to a store: its directory, and a server that has it open.
 
 mod changes;
+mod values;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use kinfold_client::{Client, ClientError, ClientOptions};
 use kinfold_engine::read::{Read as _, ViewOptions};
 use kinfold_engine::{OpenOptions, Store};
 use kinfold_proto::v1;
@@ -18,10 +20,11 @@ use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::args::{LimitArgs, TargetArgs};
+use super::args::{LimitArgs, ServerArgs, TargetArgs};
 use super::failure::Failure;
+use super::import::ServerSink;
 use super::output::{Answer, Figures};
-use crate::client::{Client, ClientOptions};
+use crate::grpc::to_proto;
 use crate::view;
 
 pub(crate) use changes::SchemaTexts;
@@ -124,10 +127,9 @@ pub(crate) struct RemoteServer {
 impl Target {
     /// Opens the store, or connects to the server.
     pub(crate) fn open(args: &TargetArgs) -> Result<Self, Failure> {
-        match (&args.store, &args.server) {
-            (Some(directory), _) => LocalStore::open(directory).map(Self::Store),
-            (None, Some(url)) => RemoteServer::connect(url, &credentials(args)?).map(Self::Server),
-            (None, None) => Err(Failure::usage("say where the store is: --store DIR or --server URL")),
+        match &args.store {
+            Some(directory) => LocalStore::open(directory).map(Self::Store),
+            None => RemoteServer::open(&args.remote).map(Self::Server),
         }
     }
 
@@ -159,7 +161,7 @@ impl Target {
             Self::Store(store) => kinfold_engine::check(&store.store.snapshot())?,
             Self::Server(server) => {
                 let v1::CheckResponse { rows, problem_count, problems, .. } =
-                    server.runtime.block_on(server.client.check())?;
+                    server.runtime.block_on(server.client.check(v1::CheckRequest::default()))?;
                 return Ok((checked(rows, problem_count, &problems), problem_count == 0));
             }
         };
@@ -218,7 +220,7 @@ fn checked(rows: u64, count: u64, problems: &[v1::CheckProblem]) -> String {
 }
 
 /// What the command line shows a server.
-fn credentials(args: &TargetArgs) -> Result<ClientOptions, Failure> {
+fn credentials(args: &ServerArgs) -> Result<ClientOptions, Failure> {
     let read = |what: &str, path: &Path| {
         std::fs::read(path)
             .map_err(|error| Failure::failed(format!("cannot read the {what} {}: {error}", path.display())))
@@ -237,6 +239,7 @@ fn credentials(args: &TargetArgs) -> Result<ClientOptions, Failure> {
             (Some(certificate), Some(key)) => Some((read("certificate", certificate)?, read("key", key)?)),
             _ => None,
         },
+        ..ClientOptions::default()
     })
 }
 
@@ -305,6 +308,29 @@ impl LocalStore {
 }
 
 impl RemoteServer {
+    /// Connects to the server that the command line names.
+    pub(crate) fn open(args: &ServerArgs) -> Result<Self, Failure> {
+        match &args.server {
+            Some(url) => Self::connect(url, &credentials(args)?),
+            None => Err(Failure::usage("say where the store is: --store DIR or --server URL")),
+        }
+    }
+
+    /// Makes calls, and waits for what comes of them.
+    pub(crate) fn call<F: Future>(&self, calls: impl FnOnce(Client) -> F) -> F::Output {
+        self.runtime.block_on(calls(self.client.clone()))
+    }
+
+    /// The server's address.
+    pub(crate) fn url(&self) -> &str {
+        self.client.url()
+    }
+
+    /// Where an import sends its batches; no longer than the connection is kept.
+    pub(crate) fn sink(&self) -> ServerSink {
+        ServerSink::new(self.client.clone(), self.runtime.handle().clone())
+    }
+
     fn connect(url: &str, credentials: &ClientOptions) -> Result<Self, Failure> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -342,7 +368,11 @@ impl RemoteServer {
     }
 
     async fn rows(&self, question: &Question<'_>, answer: &mut dyn Answer) -> Result<(), Failure> {
-        let mut rows = self.client.query(question.text, question.params).await?;
+        let parameters = question.params.iter().map(|(name, value)| match to_proto::parameter(value) {
+            Ok(wire) => Ok((name.clone(), wire)),
+            Err(error) => Err(Failure::usage(format!("parameter `${name}`: {error}"))),
+        });
+        let mut rows = self.client.query(question.text, parameters.collect::<Result<_, _>>()?).await?;
         answer.columns(rows.columns())?;
         let mut count = 0;
         while let Some(row) = rows.next_row().await? {
@@ -354,13 +384,19 @@ impl RemoteServer {
                     "the query has more than {most} rows (limit max_rows); add LIMIT, or allow more with --max-rows"
                 )));
             }
-            answer.row(&row)?;
+            let row: Result<Vec<_>, _> = row.into_iter().map(values::value).collect();
+            answer.row(&row.map_err(|what| self.contract(what))?)?;
         }
         Ok(())
     }
 
+    /// An answer that does not follow the contract.
+    pub(crate) fn contract(&self, what: impl Into<String>) -> ClientError {
+        ClientError::Contract { url: self.client.url().to_owned(), what: what.into() }
+    }
+
     fn figures(&self) -> Result<Figures, Failure> {
-        let stats = self.runtime.block_on(self.client.stats())?;
+        let stats = self.runtime.block_on(self.client.get_stats(v1::GetStatsRequest::default()))?;
         Ok(Figures {
             sequence: stats.sequence,
             persons: stats.persons,

@@ -84,6 +84,27 @@ impl AdminService for Admin {
         self.0.long(&metadata, MAYBE_APPLIED, work).await
     }
 
+    async fn rebuild(
+        &self,
+        request: Request<v1::RebuildRequest>,
+    ) -> Result<Response<v1::RebuildResponse>, Status> {
+        let (metadata, _, v1::RebuildRequest {}) = request.into_parts();
+        let most = self.0.config().max_send_bytes;
+        let work = async {
+            // It holds much of the store in memory.
+            let place = self.0.check_place()?;
+            self.0
+                .change(move |store| {
+                    let _place = place;
+                    let plan = store.rebuild()?;
+                    let plan = to_proto::schema_plan(&store.snapshot(), &plan, most)?;
+                    Ok(v1::RebuildResponse { plan: Some(plan) })
+                })
+                .await
+        };
+        self.0.long(&metadata, "; the store may be resolved again all the same", work).await
+    }
+
     async fn check(&self, request: Request<v1::CheckRequest>) -> Result<Response<v1::CheckResponse>, Status> {
         let (metadata, _, request) = request.into_parts();
         let work = async {

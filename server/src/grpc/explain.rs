@@ -3,7 +3,9 @@
 use std::cell::RefCell;
 
 use kinfold_engine::StoreView;
-use kinfold_engine::answers::{self, AnswerError, DiffPerson, Way, Why, WhyNot};
+use kinfold_engine::answers::{
+    self, AnswerError, Assertion, Assertions, AssertionsError, DiffPerson, Way, Why, WhyNot,
+};
 use kinfold_engine::model::{Event, IdentifierId, PersonId, PersonRow};
 use kinfold_engine::read::{Counted, Read, ReadResult};
 use kinfold_proto::v1;
@@ -33,6 +35,9 @@ const MOST_DEPTH: u32 = 10;
 /// How many identifiers a network has that does not say how many, and how many it may have.
 const NODES: u32 = 1_000;
 const MOST_NODES: u32 = 10_000;
+
+/// How many assertions a call takes.
+const MOST_ASSERTIONS: usize = 1_000;
 
 /// What is asked too broadly, and how to ask for less.
 const NARROWER: &str = "; ask about less";
@@ -132,6 +137,36 @@ impl ExplainService for Explain {
             .await
         };
         self.0.unary(&metadata, "; ask for a smaller depth", work).await
+    }
+
+    async fn assert(
+        &self,
+        request: Request<v1::AssertRequest>,
+    ) -> Result<Response<v1::AssertResponse>, Status> {
+        let (metadata, extensions, request) = request.into_parts();
+        let caller = Caller::of(&extensions);
+        let work = async {
+            let malformed = |error: AssertionsError| {
+                FieldError::new("assertions", FieldFault::Malformed, error.to_string())
+            };
+            let assertions = Assertions::parse(&request.assertions, "assertions").map_err(malformed)?;
+            if assertions.len() > MOST_ASSERTIONS {
+                let message = format!("{} assertions; at most {MOST_ASSERTIONS} are taken", assertions.len());
+                return Err(FieldError::new("assertions", FieldFault::TooMuch, message).into());
+            }
+            for Assertion { a, b, .. } in assertions.iter() {
+                caller.note.about(Subject::Identifier(a.clone()));
+                caller.note.about(Subject::Identifier(b.clone()));
+            }
+            let reading = from_proto::reading(request.options, &caller)?;
+            self.answer("the answer", reading, move |read| {
+                let verdicts = told(read, assertions.check(read))?;
+                let verdicts = verdicts.iter().map(to_proto::verdict).collect();
+                Ok(v1::AssertResponse { verdicts, sequence: read.seq().get() })
+            })
+            .await
+        };
+        self.0.unary(&metadata, "; ask about fewer at once", work).await
     }
 }
 

@@ -20,6 +20,16 @@ pub(crate) fn request_id(wire: String) -> Option<String> {
     Some(wire).filter(|id| !id.is_empty())
 }
 
+/// A request's name where there has to be one.
+pub(crate) fn named_request(wire: String) -> Result<String, FieldError> {
+    let bytes = wire.len();
+    if bytes > MAX_NAME_BYTES {
+        let message = format!("{bytes} bytes; at most {MAX_NAME_BYTES} are taken");
+        return Err(FieldError::new("request_id", FieldFault::TooMuch, message));
+    }
+    request_id(wire).ok_or_else(|| FieldError::missing("request_id", "what the batch was sent under"))
+}
+
 /// How many lookups one batch may hold.
 pub(crate) const MAX_LOOKUPS: usize = 1_000;
 

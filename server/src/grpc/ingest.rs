@@ -121,6 +121,20 @@ impl IngestService for Ingest {
         let done = self.act(&metadata, from_proto::retraction(what), by).await?;
         Ok(done.map(|receipt| v1::RetractResponse { receipt: Some(receipt) }))
     }
+
+    async fn get_outcome(
+        &self,
+        request: Request<v1::GetOutcomeRequest>,
+    ) -> Result<Response<v1::GetOutcomeResponse>, Status> {
+        let (metadata, _, v1::GetOutcomeRequest { request_id }) = request.into_parts();
+        let work = async {
+            let request_id = from_proto::named_request(request_id)?;
+            let store = self.0.store().clone();
+            let applied = self.0.lookup(move |_| Ok(store.applied(&request_id)?)).await?;
+            Ok(v1::GetOutcomeResponse { applied: applied.is_some(), rejected: applied.unwrap_or_default() })
+        };
+        self.0.unary(&metadata, "", work).await
+    }
 }
 
 /// The identifiers that an act names.

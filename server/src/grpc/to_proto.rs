@@ -8,8 +8,8 @@ use std::collections::HashMap;
 
 use kinfold_engine::Stats;
 use kinfold_engine::model::{
-    AttributeId, AttributeValue, HouseholdId, HouseholdMember, HouseholdRow, IdentifierRecord, Member,
-    NamespaceId, PersonId, PersonRow, SourceId, SourceRecord, Timestamp,
+    AttributeId, AttributeValue, HouseholdId, HouseholdMember, HouseholdRow, Identifier, IdentifierRecord,
+    Member, NamespaceId, Observation, PersonId, PersonRow, SourceId, SourceRecord, Timestamp,
 };
 use kinfold_engine::profile::Profile;
 use kinfold_engine::read::{Read, ReadError, ReadResult};
@@ -32,6 +32,28 @@ pub(crate) fn timestamp(time: Timestamp) -> prost_types::Timestamp {
         seconds: micros.div_euclid(1_000_000),
         // 0 to 999,999 microseconds.
         nanos: (micros.rem_euclid(1_000_000) * 1_000) as i32,
+    }
+}
+
+/// An identifier as it was written.
+pub(crate) fn identifier(it: &Identifier) -> v1::Identifier {
+    v1::Identifier { namespace: it.namespace.clone(), value: it.value.clone() }
+}
+
+/// An observation, as a client sends it.
+pub(crate) fn observation(it: &Observation) -> v1::Observation {
+    v1::Observation {
+        source: it.source.clone(),
+        time: Some(timestamp(it.time)),
+        identifiers: it.identifiers.iter().map(identifier).collect(),
+        confidence: Some(it.confidence),
+        kind: it.kind.clone().unwrap_or_default(),
+        record_id: it.record_id.clone().unwrap_or_default(),
+        attributes: it
+            .attributes
+            .iter()
+            .map(|(name, value)| (name.clone(), attribute_value(value)))
+            .collect(),
     }
 }
 
@@ -530,6 +552,25 @@ mod tests {
             let back = from_proto::parameter(parameter(&value).unwrap()).unwrap();
             assert_eq!(back, value);
         }
+    }
+
+    #[test]
+    fn an_observation_travels_whole() {
+        let seen = Observation {
+            source: "crm".into(),
+            time: "2026-01-05T00:00:00.25Z".parse().unwrap(),
+            identifiers: vec![Identifier::new("email", "ann@example.com")],
+            confidence: 0.5,
+            kind: Some("login".into()),
+            record_id: Some("7".into()),
+            attributes: [
+                ("age".to_owned(), AttributeValue::Number(1.5)),
+                ("vip".to_owned(), AttributeValue::Bool(true)),
+            ]
+            .into(),
+        };
+        let back = from_proto::batch(String::new(), vec![observation(&seen)]).unwrap();
+        assert_eq!(back.batch.observations, [seen]);
     }
 
     #[test]

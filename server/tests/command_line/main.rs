@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod hand;
+mod remote;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
@@ -246,6 +247,27 @@ fn a_store_from_the_first_command_to_the_last() {
     );
     assert_eq!(server.signal("TERM"), Some(0));
     assert_eq!(Server::start(&place).signal("INT"), Some(0));
+}
+
+#[test]
+fn logs_in_json_are_an_object_a_line() {
+    let place = Place::with_store();
+    let args = ["serve", "--store", "store", "--listen", "127.0.0.1:0", "--set", "log_format=json"];
+    let mut child = place.command(&args).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.starts_with("listening on "), "{line:?}");
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-s", "TERM", &pid]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let log = String::from_utf8(output.stderr).unwrap();
+    let lines: Vec<serde_json::Value> =
+        log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))).collect();
+    let serving = lines.iter().find(|line| line["message"] == "serving").unwrap();
+    assert_eq!((serving["level"].as_str(), serving["encrypted"].as_bool()), (Some("INFO"), Some(false)));
+    assert!(serving["timestamp"].is_string() && serving["target"].is_string(), "{serving}");
+    assert_eq!(lines.last().unwrap()["message"], "the store is closed");
 }
 
 #[test]

@@ -136,6 +136,93 @@ async fn a_chain_goes_on_over_a_restart_and_a_torn_end() {
 }
 
 #[tokio::test]
+async fn days_go_when_they_have_had_their_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = || ServeConfig {
+        audit_dir: Some(directory.path().to_owned()),
+        audit_retention_days: 30,
+        ..Default::default()
+    };
+    let files = || -> Vec<String> {
+        let names = std::fs::read_dir(directory.path()).unwrap();
+        let mut names: Vec<_> = names.map(|it| it.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    let day = |ago: i32| {
+        let date = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+        format!("audit-{}.jsonl", date.checked_sub(jiff::ToSpan::days(ago)).unwrap())
+    };
+    let mut number = 0;
+    // What was written today was written then, as the file's name says.
+    for ago in [31, 30] {
+        let mut server = Server::with(config()).await;
+        server.pairs(&[("email:a@x.de", "device:1")]).await;
+        server.stop().await.unwrap();
+        let begun = Instant::now();
+        while !files().contains(&day(0)) {
+            assert!(begun.elapsed() < Duration::from_secs(10));
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let today = directory.path().join(day(0));
+        while !std::fs::read_to_string(&today).unwrap().ends_with('\n') {
+            assert!(begun.elapsed() < Duration::from_secs(10));
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        number += 1;
+        std::fs::rename(today, directory.path().join(day(ago))).unwrap();
+    }
+    std::fs::write(directory.path().join("notes.txt"), "mine").unwrap();
+    assert_eq!(files(), [day(31), day(30), "notes.txt".to_owned()]);
+    let server = Server::with(config()).await;
+    server.pairs(&[("email:b@x.de", "device:2")]).await;
+    let all = entries(&server, "", v1::AuditRequest::default(), 2).await;
+    // The day that is past its time is gone, and nothing else; the chain goes on in the others.
+    assert_eq!(files(), [day(30), day(0), "notes.txt".to_owned()]);
+    assert_eq!(all.iter().map(|it| it.number).take(2).collect::<Vec<_>>(), [number, number + 1]);
+}
+
+#[tokio::test]
+async fn an_end_that_was_changed_is_noticed_at_the_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("audit-2026-01-05.jsonl");
+    std::fs::write(&file, "{\"number\":1}\n{\"number\":2}\n").unwrap();
+    let config = ServeConfig { audit_dir: Some(directory.path().to_owned()), ..Default::default() };
+    let mut server = Server::lazy(config).await;
+    let error = server.ended().await.unwrap_err().to_string();
+    assert!(error.contains("audit-2026-01-05.jsonl, line 2"), "{error}");
+}
+
+#[tokio::test]
+async fn a_torn_end_of_an_earlier_day_hides_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = || ServeConfig { audit_dir: Some(directory.path().to_owned()), ..Default::default() };
+    let mut server = Server::with(config()).await;
+    server.pairs(&[("email:a@x.de", "device:1")]).await;
+    assert_eq!(entries(&server, "", v1::AuditRequest::default(), 1).await.len(), 1);
+    server.stop().await.unwrap();
+    let today = std::fs::read_dir(directory.path()).unwrap().next().unwrap().unwrap().path();
+    let begun = Instant::now();
+    while !std::fs::read_to_string(&today).unwrap().contains("AdminService/Audit") {
+        assert!(begun.elapsed() < Duration::from_secs(10));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let text = std::fs::read_to_string(&today).unwrap();
+    // Long ago, so that it sorts before today, and cut off by a crash.
+    std::fs::write(directory.path().join("audit-2000-01-01.jsonl"), text.clone() + "{\"number\":").unwrap();
+    std::fs::remove_file(&today).unwrap();
+    let known = text.lines().count();
+    let config = || ServeConfig { audit_retention_days: 36_500, ..config() };
+    for more in 1..=2 {
+        let mut server = Server::with(config()).await;
+        server.pairs(&[("email:b@x.de", "device:2")]).await;
+        let all = entries(&server, "", v1::AuditRequest::default(), known + more).await;
+        assert!(all.iter().map(|it| it.number).eq(1..=all.len() as u64), "{all:?}");
+        server.stop().await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_server_without_an_audit_says_so() {
     let server = Server::start().await;
     let error = server.admin().audit(v1::AuditRequest::default()).await.unwrap_err();

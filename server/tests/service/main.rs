@@ -16,4 +16,5 @@ mod network;
 mod options;
 mod query;
 mod security;
+mod traces;
 mod watch;

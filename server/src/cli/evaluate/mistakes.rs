@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use kinfold_engine::model::PersonKey;
-use kinfold_engine::read::{Read, ReadResult};
+use kinfold_engine::model::PersonId;
 use kinfold_query::Value;
 
 use super::Judged;
@@ -22,49 +21,41 @@ type Parts<P> = BTreeMap<P, Vec<usize>>;
 /// The `most` mistakes of each kind that cost most pairs: a person of the store
 /// that holds several true ones (`merged`), and a true person that several
 /// persons of the store hold (`split`).
-pub(super) fn worst(
-    snapshot: &impl Read,
-    truth: &Truth,
-    judged: &Judged,
-    most: usize,
-) -> ReadResult<Vec<Vec<Value>>> {
-    let mut merged: HashMap<PersonKey, Parts<usize>> = HashMap::new();
+pub(super) fn worst(truth: &Truth, judged: &Judged, most: usize) -> Vec<Vec<Value>> {
+    let mut merged: HashMap<PersonId, Parts<usize>> = HashMap::new();
     let mut split: HashMap<usize, Parts<Part>> = HashMap::new();
     for (place, ((_, person), found)) in truth.labels.iter().zip(&judged.found).enumerate() {
-        if let Some(key) = found {
-            merged.entry(*key).or_default().entry(*person).or_default().push(place);
+        if let Some(id) = found {
+            merged.entry(*id).or_default().entry(*person).or_default().push(place);
         }
         let part = found.map_or(Part::Alone(place), Part::Person);
         split.entry(*person).or_default().entry(part).or_default().push(place);
     }
     let true_name = |number: usize| truth.persons.get(number).cloned().unwrap_or_default();
-    let found_name = |key: PersonKey| -> ReadResult<String> {
-        Ok(snapshot.person(key)?.map_or_else(String::new, |row| row.id.to_string()))
-    };
     let mut rows = Vec::new();
-    for (key, parts) in largest(merged, most) {
+    for (id, parts) in largest(merged, most) {
         let named = parts.into_iter().map(|(person, places)| (true_name(person), places)).collect();
-        rows.push(row(judged, truth, "merged", found_name(key)?, named));
+        rows.push(row(judged, truth, "merged", id.to_string(), named));
     }
     for (person, parts) in largest(split, most) {
         let mut named = Vec::with_capacity(parts.len());
         for (part, places) in parts {
             let name = match part {
-                Part::Person(key) => found_name(key)?,
+                Part::Person(id) => id.to_string(),
                 Part::Alone(_) => "no person".to_owned(),
             };
             named.push((name, places));
         }
         rows.push(row(judged, truth, "split", true_name(person), named));
     }
-    Ok(rows)
+    rows
 }
 
 /// What holds a part of a true person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Part {
     /// A person of the store.
-    Person(PersonKey),
+    Person(PersonId),
     /// None: the label at this place is alone.
     Alone(usize),
 }

@@ -2,21 +2,23 @@
 
 mod agreement;
 mod mistakes;
+mod server;
 mod truth;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
-use kinfold_engine::model::PersonKey;
+use kinfold_engine::model::{PersonId, PersonKey};
 use kinfold_engine::read::{Found, Read};
 use kinfold_query::Value;
 
+use super::args::ServerArgs;
 use super::failure::Failure;
 use super::output::{self, Answer, Format, grouped};
-use super::target::open_to_read;
+use super::target::{RemoteServer, open_to_read};
 use agreement::Agreement;
 use truth::{Columns, Truth};
 
@@ -29,6 +31,7 @@ Examples:
   kinfold evaluate --truth labels.csv --person customer --identifier email=mail \\
       --identifier phone=tel --store ./store
   kinfold evaluate --truth truth.csv --store ./store --mistakes 10
+  kinfold evaluate --truth truth.csv --server http://127.0.0.1:7437
 
 The truth is a CSV file with a header: columns `namespace`, `value` and `person`,
 one identifier a row, or the columns that --person and --identifier name. Rows
@@ -48,8 +51,10 @@ pub(crate) struct EvaluateArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) truth: PathBuf,
     /// The directory of a store to look at; once for each
-    #[arg(long = "store", value_name = "DIR", required = true)]
+    #[arg(long = "store", value_name = "DIR", required_unless_present = "server")]
     pub(crate) stores: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) remote: ServerArgs,
     /// The directory of a store whose recall the others are held against
     #[arg(long, value_name = "DIR")]
     pub(crate) unguarded: Option<PathBuf>,
@@ -87,37 +92,63 @@ fn identifier_column(text: &str) -> Result<IdentifierColumn, String> {
 struct Judged {
     store: String,
     persons: u64,
-    /// How many identifiers the largest person has, labelled or not.
-    largest: u32,
+    /// How many identifiers the largest person has, labelled or not; `None` where
+    /// a server's limits do not let all persons be looked at.
+    largest: Option<u32>,
     /// The person of each label, in their order.
-    found: Vec<Option<PersonKey>>,
+    found: Vec<Option<PersonId>>,
     agreement: Agreement,
+}
+
+/// What a store, wherever it is, has of the identifiers of a truth.
+struct Seen {
+    /// The person of each label, in their order, or why there is none.
+    found: Vec<Result<PersonId, &'static str>>,
+    persons: u64,
+    largest: Option<u32>,
+}
+
+/// Why an identifier is in no person, as it is told.
+mod why {
+    pub(super) const HOUSEHOLD: &str = "are of household scope";
+    pub(super) const UNSEEN: &str = "were never seen";
+    pub(super) const NO_NAMESPACE: &str = "are of no namespace of the schema";
+    pub(super) const DENIED: &str = "are denied";
+    pub(super) const INVALID: &str = "do not satisfy their rule";
 }
 
 /// Looks at the stores and prints a row for each.
 pub(super) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
     let columns = Columns { person: &args.person, identifiers: &args.identifiers };
     let truth = Truth::read(&args.truth, columns)?;
-    // A store that is also the one to compare with has one row.
-    let directories = || {
-        let stores = args.stores.iter().filter(|it| Some(*it) != args.unguarded.as_ref());
-        stores.chain(&args.unguarded)
-    };
     let mut answer = output::to_stdout(args.format);
-    if let Some(most) = args.mistakes {
-        answer.columns(&mistakes::COLUMNS.map(str::to_owned))?;
-        for directory in directories() {
-            let snapshot = open_to_read(directory)?.snapshot();
-            let judged = judge(directory, &snapshot, &truth)?;
-            for row in mistakes::worst(&snapshot, &truth, &judged, most)? {
-                answer.row(&row)?;
-            }
-        }
-        return Ok(answer.end(true)?);
-    }
     let mut judged = Vec::new();
-    for directory in directories() {
-        judged.push(judge(directory, &open_to_read(directory)?.snapshot(), &truth)?);
+    if args.mistakes.is_some() {
+        answer.columns(&mistakes::COLUMNS.map(str::to_owned))?;
+    }
+    let mut take = |it: Judged| -> Result<(), Failure> {
+        match args.mistakes {
+            Some(most) => {
+                for row in mistakes::worst(&truth, &it, most) {
+                    answer.row(&row)?;
+                }
+            }
+            None => judged.push(it),
+        }
+        Ok(())
+    };
+    if args.remote.server.is_some() {
+        let server = RemoteServer::open(&args.remote)?;
+        take(judge(server.url().to_owned(), server::look(&server, &truth)?, &truth)?)?;
+    }
+    // A store that is also the one to compare with has one row.
+    let stores = args.stores.iter().filter(|it| Some(*it) != args.unguarded.as_ref());
+    for directory in stores.chain(&args.unguarded) {
+        let seen = look(&open_to_read(directory)?.snapshot(), &truth)?;
+        take(judge(directory.display().to_string(), seen, &truth)?)?;
+    }
+    if args.mistakes.is_some() {
+        return Ok(answer.end(true)?);
     }
     let base = judged.last().filter(|_| args.unguarded.is_some()).map(|it| it.agreement.recall());
     write_rows(answer.as_mut(), &judged, base)?;
@@ -146,7 +177,7 @@ fn write_rows(answer: &mut dyn Answer, judged: &[Judged], base: Option<f64>) -> 
         let mut row = vec![
             it.store.as_str().into(),
             count(it.persons),
-            Value::from(it.largest),
+            it.largest.map_or(Value::Null, Value::from),
             count(it.found.len() as u64),
             count(missing),
             count(pairs.found),
@@ -174,28 +205,49 @@ fn share(of: f64) -> Value {
     Value::Float((of * 1e6).round() / 1e6)
 }
 
-/// Finds the person of every label, and counts. What is in no person is told on standard error.
-fn judge(directory: &Path, snapshot: &impl Read, truth: &Truth) -> Result<Judged, Failure> {
-    let store = directory.display().to_string();
-    let mut found = Vec::with_capacity(truth.labels.len());
-    let mut missing: BTreeMap<(String, &'static str), u64> = BTreeMap::new();
+/// Finds the person of every label.
+fn look(snapshot: &impl Read, truth: &Truth) -> Result<Seen, Failure> {
+    let mut keys: Vec<Result<PersonKey, &'static str>> = Vec::with_capacity(truth.labels.len());
     for (identifier, _) in &truth.labels {
-        let why = match snapshot.find(identifier)? {
-            Found::Known(id) => match snapshot.person_of(id)? {
-                Some(person) => {
-                    found.push(Some(person));
-                    continue;
-                }
-                None => "are of household scope",
-            },
-            Found::Unknown(_) => "were never seen",
-            Found::NoNamespace { .. } => "are of no namespace of the schema",
-            Found::Denied { .. } => "are denied",
-            Found::Invalid { .. } => "do not satisfy their rule",
-        };
-        found.push(None);
-        *missing.entry((identifier.namespace.clone(), why)).or_default() += 1;
+        keys.push(match snapshot.find(identifier)? {
+            Found::Known(id) => snapshot.person_of(id)?.ok_or(why::HOUSEHOLD),
+            Found::Unknown(_) => Err(why::UNSEEN),
+            Found::NoNamespace { .. } => Err(why::NO_NAMESPACE),
+            Found::Denied { .. } => Err(why::DENIED),
+            Found::Invalid { .. } => Err(why::INVALID),
+        });
     }
+    let mut ids: HashMap<PersonKey, Option<PersonId>> =
+        keys.iter().filter_map(|key| key.as_ref().ok()).map(|key| (*key, None)).collect();
+    let mut largest = 0;
+    for person in snapshot.persons() {
+        let person = person?;
+        largest = largest.max(person.size);
+        if let Some(id) = ids.get_mut(&person.key) {
+            *id = Some(person.id);
+        }
+    }
+    let id = |key: PersonKey| {
+        let known = ids.get(&key).copied().flatten();
+        known.ok_or_else(|| Failure::failed("an identifier's person is not there; run `kinfold check`"))
+    };
+    let found = keys.into_iter().map(|key| key.map_or_else(|why| Ok(Err(why)), |key| id(key).map(Ok)));
+    Ok(Seen {
+        found: found.collect::<Result<_, Failure>>()?,
+        persons: snapshot.person_count()?,
+        largest: Some(largest),
+    })
+}
+
+/// Holds what a store has against the truth. What is in no person is told on standard error.
+fn judge(store: String, seen: Seen, truth: &Truth) -> Result<Judged, Failure> {
+    let mut missing: BTreeMap<(&str, &'static str), u64> = BTreeMap::new();
+    for ((identifier, _), found) in truth.labels.iter().zip(&seen.found) {
+        if let Err(why) = found {
+            *missing.entry((identifier.namespace.as_str(), *why)).or_default() += 1;
+        }
+    }
+    let found: Vec<Option<PersonId>> = seen.found.iter().map(|person| person.ok()).collect();
     if !missing.is_empty() {
         let what: Vec<String> = missing
             .iter()
@@ -209,11 +261,7 @@ fn judge(directory: &Path, snapshot: &impl Read, truth: &Truth) -> Result<Judged
         let _ = writeln!(io::stderr().lock(), "note: {what}");
     }
     let agreement = Agreement::of(found.iter().copied().zip(truth.labels.iter().map(|(_, person)| *person)));
-    let mut largest = 0;
-    for person in snapshot.persons() {
-        largest = largest.max(person?.size);
-    }
-    Ok(Judged { store, persons: snapshot.person_count()?, largest, found, agreement })
+    Ok(Judged { store, persons: seen.persons, largest: seen.largest, found, agreement })
 }
 
 #[cfg(test)]

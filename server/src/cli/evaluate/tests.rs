@@ -66,8 +66,9 @@ fn a_store_is_held_against_the_truth() {
         ["cookie:c1", "cookie:c2"],
     ]);
     let truth = truth();
-    let judged = judge(Path::new("st"), &store.snapshot(), &truth).expect("readable");
-    assert_eq!((judged.persons, judged.largest), (2, 4));
+    let judged =
+        judge("st".to_owned(), look(&store.snapshot(), &truth).expect("readable"), &truth).expect("readable");
+    assert_eq!((judged.persons, judged.largest), (2, Some(4)));
     assert_eq!(
         judged.found.iter().map(Option::is_some).collect::<Vec<_>>(),
         [true, true, true, true, true, false, false, false]
@@ -113,8 +114,9 @@ fn the_worst_mistakes_are_named() {
     ]);
     let truth = truth();
     let snapshot = store.snapshot();
-    let judged = judge(Path::new("st"), &snapshot, &truth).expect("readable");
-    let rows = mistakes::worst(&snapshot, &truth, &judged, 5).expect("readable");
+    let judged =
+        judge("st".to_owned(), look(&snapshot, &truth).expect("readable"), &truth).expect("readable");
+    let rows = mistakes::worst(&truth, &judged, 5);
     let shown: Vec<String> = rows
         .iter()
         .map(|row| row.iter().skip(1).map(ToString::to_string).collect::<Vec<_>>().join(" "))
@@ -133,13 +135,15 @@ fn the_worst_mistakes_are_named() {
             format!("'split' 'bob' 10 5 ['{bob}: account:B1', '{ann}: cookie:c2', 'no person: cookie:c9']"),
         ]
     );
-    assert_eq!(mistakes::worst(&snapshot, &truth, &judged, 1).expect("readable").len(), 2);
+    assert_eq!(mistakes::worst(&truth, &judged, 1).len(), 2);
 }
 
 #[test]
 fn a_truth_of_other_identifiers_is_refused() {
     let store = store(&[["account:X", "email:x@x.org"]]);
-    let wrong = judge(Path::new("st"), &store.snapshot(), &truth()).map(|_| ()).expect_err("nothing fits");
+    let truth = truth();
+    let seen = look(&store.snapshot(), &truth).expect("readable");
+    let wrong = judge("st".to_owned(), seen, &truth).map(|_| ()).expect_err("nothing fits");
     let text = wrong.to_string();
     assert!(text.contains("2 of `account` were never seen"), "{text}");
     assert!(text.contains("1 of `email` are denied") && text.contains("not one is in a person"), "{text}");

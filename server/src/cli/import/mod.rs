@@ -16,6 +16,7 @@ mod raw;
 mod rejects;
 mod rows;
 mod run;
+mod server_sink;
 mod sink;
 mod store_sink;
 mod summary;
@@ -39,31 +40,34 @@ pub use open::{FileToRead, OpenError, RowReader};
 pub use rejects::RejectsError;
 pub use rows::{Content, Fault, FaultKind, Row};
 pub use run::RunError;
+pub use server_sink::ServerSink;
 pub use sink::{Done, Sink, SinkError};
 pub use store_sink::{BulkSink, StoreSink};
 pub use summary::{ImportSummary, Reasons};
 
+use super::args::TargetArgs;
 use progress::Progress;
 use rejects::{RejectsFile, default_paths, may_replace};
 
 /// Import rows of CSV and JSON Lines files, as a mapping file describes them
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "\
-Example:
+Examples:
   kinfold import --store ./store --mapping mapping.toml records.csv links.csv
+  kinfold import --server http://127.0.0.1:7437 --mapping mapping.toml records.csv links.csv
   zcat events.jsonl.gz | kinfold import --store ./store --mapping mapping.toml --input events -
 
 The same file imported again changes nothing; an import that was stopped goes
 on when the same command is run again. A store that holds nothing yet is loaded
-in bulk: then everything is in it at the end, or nothing. Rows that cannot be used are listed with
+in bulk: then everything is in it at the end, or nothing. A server is sent batch
+after batch, and acknowledges each. Rows that cannot be used are listed with
 the reason in a rejects file, and the rest goes in. The exit status is 0 unless
 something failed or every row was rejected.
 
 docs/mapping.md describes the mapping file.")]
 pub struct ImportArgs {
-    /// The store's directory
-    #[arg(long, value_name = "DIR")]
-    pub store: PathBuf,
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
     /// The file that says what the columns mean
     #[arg(long, value_name = "FILE")]
     pub mapping: PathBuf,
@@ -77,7 +81,7 @@ pub struct ImportArgs {
     #[arg(long, value_name = "FILE")]
     pub rejects: Option<PathBuf>,
     /// Load into a store that holds nothing yet, all at once; chosen for itself where that is so and the files have
-    /// more than 8 MiB
+    /// more than 8 MiB (with --store)
     #[arg(long, conflicts_with = "stream")]
     pub bulk: bool,
     /// Write batch after batch, even into a store that holds nothing yet

@@ -185,19 +185,13 @@ impl<S: Sink + ?Sized> Driver<'_, S> {
                 return self.refuse(flight);
             }
             let request_id = request_id(&flight.chunk.id, flight.round);
+            if flight.round == 0 && self.sink.asks_by_sending() {
+                break request_id;
+            }
             let applied = self.sink.applied(&request_id).map_err(|error| self.failure(&flight, error))?;
             let Some(rejected) = applied else { break request_id };
             let given = flight.pending.len();
-            let mut kept = vec![false; given];
-            for index in rejected {
-                match kept.get_mut(index as usize) {
-                    Some(place) => *place = true,
-                    None => {
-                        let error = SinkError::Inconsistent { request_id, index, given };
-                        return Err(self.failure(&flight, error));
-                    }
-                }
-            }
+            let kept = self.still_to_write(&flight, rejected)?;
             let is_kept = |place: usize| kept.get(place).copied().unwrap_or_default();
             flight.pending = keep(flight.pending, is_kept);
             observations = keep(observations, is_kept);
@@ -211,6 +205,42 @@ impl<S: Sink + ?Sized> Driver<'_, S> {
         self.on_their_way.insert(ticket, flight);
         self.sink.submit(batch, Box::new(move |result| promise.keep(result)));
         Ok(())
+    }
+
+    /// Which of the rows of a batch that was applied before were rejected then, and are offered again.
+    fn still_to_write(&self, flight: &Flight, rejected: Vec<u32>) -> Result<Vec<bool>, RunError> {
+        let given = flight.pending.len();
+        let mut kept = vec![false; given];
+        for index in rejected {
+            match kept.get_mut(index as usize) {
+                Some(place) => *place = true,
+                None => {
+                    let request_id = request_id(&flight.chunk.id, flight.round);
+                    return Err(self.failure(flight, SinkError::Inconsistent { request_id, index, given }));
+                }
+            }
+        }
+        Ok(kept)
+    }
+
+    /// Goes on with the rows that the store rejected when an earlier import sent
+    /// them: they are offered again, since the schema may be another now.
+    fn resume(
+        &mut self,
+        mut flight: Flight,
+        rejected: Vec<Rejection>,
+        mapper: &mut Mapper<'_>,
+    ) -> Result<(), RunError> {
+        let kept = self.still_to_write(&flight, rejected.into_iter().map(|it| it.index).collect())?;
+        flight.pending = keep(flight.pending, |place| kept.get(place).copied().unwrap_or_default());
+        let mut observations = Vec::with_capacity(flight.pending.len());
+        for Pending { row, left_out } in &flight.pending {
+            let read = flight.chunk.rows.get(*row).and_then(|row| rebuild(mapper, row, left_out));
+            // It was read once already, and a row is always read alike.
+            observations.extend(read.map(|read| read.observation));
+        }
+        flight.round += 1;
+        self.send(flight, observations)
     }
 
     /// Waits for one answer. Without a mapper nothing more is sent.
@@ -234,6 +264,7 @@ impl<S: Sink + ?Sized> Driver<'_, S> {
                 self.bytes = self.bytes.saturating_sub(flight.chunk.bytes);
                 Ok(())
             }
+            Some(mapper) if receipt.replayed => self.resume(flight, receipt.rejected, mapper),
             Some(mapper) => self.settle(flight, receipt.rejected, mapper),
         }
     }

@@ -15,6 +15,12 @@ pub trait Sink {
     /// `done` is called later, on any thread, and batches may finish in any order.
     fn submit(&mut self, batch: Batch, done: Done);
 
+    /// Whether it is cheaper to hand a chunk over and be told that it was applied
+    /// before (`Receipt::replayed`) than to ask beforehand.
+    fn asks_by_sending(&self) -> bool {
+        false
+    }
+
     /// Which observations of the batch with this request id were rejected, by
     /// their place in the batch, ascending; `None` if no such batch was applied.
     fn applied(&self, request_id: &str) -> Result<Option<Vec<u32>>, SinkError>;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use kinfold_engine::answers::Assertions;
 use kinfold_engine::model::Seq;
 use kinfold_engine::write::{Act, Authored};
 use kinfold_engine::{OpenOptions, Store};
@@ -20,6 +21,9 @@ pub(crate) struct SchemaTexts<'a> {
     pub(crate) schema: Named<'a>,
     pub(crate) assertions: Option<Named<'a>>,
 }
+
+/// How many lines of assertions a call takes along.
+const LINES: usize = 1_000;
 
 /// How many events are read at once.
 const EVENTS: usize = 256;
@@ -54,7 +58,56 @@ impl Target {
                 let receipt = local.store.act(act, by)?;
                 Ok(to_proto::act_receipt(&local.store.snapshot(), &receipt, usize::MAX)?)
             }
-            Self::Server(RemoteServer { client, runtime }) => Ok(runtime.block_on(client.act(act, &by))?),
+            Self::Server(server) => server.runtime.block_on(server.act(act, by)),
+        }
+    }
+
+    /// What becomes of assertions, which stand in `text`.
+    pub(crate) fn assert(
+        &self,
+        assertions: &Assertions,
+        text: &str,
+    ) -> Result<Vec<v1::AssertionVerdict>, Failure> {
+        let server = match self {
+            Self::Store(local) => {
+                let verdicts = assertions.check(&local.store.snapshot())?;
+                return Ok(verdicts.iter().map(to_proto::verdict).collect());
+            }
+            Self::Server(server) => server,
+        };
+        let mut verdicts = Vec::with_capacity(assertions.len());
+        // The first answer says which state it is of; the others are asked for the same one.
+        let mut options = None;
+        let lines: Vec<&str> = text.lines().collect();
+        for (at, lines) in lines.chunks(LINES).enumerate() {
+            let request = v1::AssertRequest { assertions: lines.join("\n"), options: options.clone() };
+            let answer = server.call(|client| async move { client.assert(request).await })?;
+            verdicts.extend(
+                answer.verdicts.into_iter().map(|verdict| v1::AssertionVerdict {
+                    line: verdict.line + (at * LINES) as u64,
+                    ..verdict
+                }),
+            );
+            options.get_or_insert(v1::ReadOptions {
+                as_of: Some(v1::read_options::AsOf::AsOfSequence(answer.sequence)),
+                ..v1::ReadOptions::default()
+            });
+        }
+        Ok(verdicts)
+    }
+
+    /// Resolves the whole store again; gives what changed.
+    pub(crate) fn rebuild(&self) -> Result<v1::SchemaPlan, Failure> {
+        match self {
+            Self::Store(local) => {
+                let plan = local.store.rebuild()?;
+                Ok(to_proto::schema_plan(&local.store.snapshot(), &plan, usize::MAX)?)
+            }
+            Self::Server(server) => {
+                let answer =
+                    server.call(|client| async move { client.rebuild(v1::RebuildRequest::default()).await });
+                Ok(answer?.plan.ok_or_else(|| server.contract("no plan"))?)
+            }
         }
     }
 
@@ -63,7 +116,9 @@ impl Target {
         use kinfold_engine::read::Read as _;
         match self {
             Self::Store(local) => Ok(local.store.snapshot().schema().text().to_owned()),
-            Self::Server(RemoteServer { client, runtime }) => Ok(runtime.block_on(client.schema())?),
+            Self::Server(RemoteServer { client, runtime }) => {
+                Ok(runtime.block_on(client.get_schema(v1::GetSchemaRequest::default()))?.schema)
+            }
         }
     }
 
@@ -129,6 +184,48 @@ impl Target {
                 }
             }),
         }
+    }
+}
+
+impl RemoteServer {
+    async fn act(&self, act: &Act, by: Authored) -> Result<v1::ActReceipt, Failure> {
+        use v1::retraction::What;
+        let client = &self.client;
+        let Authored { author, reason } = by;
+        let request_id = String::new();
+        let pair = |a, b| (Some(to_proto::identifier(a)), Some(to_proto::identifier(b)));
+        let what = match act {
+            Act::Forbid(a, b) => {
+                let (a, b) = pair(a, b);
+                let request = v1::ForbidRequest { a, b, author, reason, request_id };
+                return self.receipt(client.forbid(request).await?.receipt);
+            }
+            Act::Require(a, b) => {
+                let (a, b) = pair(a, b);
+                let request = v1::RequireRequest { a, b, author, reason, request_id };
+                return self.receipt(client.require(request).await?.receipt);
+            }
+            Act::Release(a, b) => {
+                let (a, b) = pair(a, b);
+                let request = v1::ReleaseRequest { a, b, author, reason, request_id };
+                return self.receipt(client.release(request).await?.receipt);
+            }
+            Act::RetractLink { source, a, b } => {
+                let (a, b) = pair(a, b);
+                What::Link(v1::RetractedLink { source: source.clone(), a, b })
+            }
+            Act::RetractRecord { source, record_id } => {
+                What::Record(v1::RetractedRecord { source: source.clone(), record_id: record_id.clone() })
+            }
+            Act::RetractSource { source } => What::Source(source.clone()),
+        };
+        let what = Some(v1::Retraction { what: Some(what) });
+        let request = v1::RetractRequest { what, author, reason, request_id };
+        self.receipt(client.retract(request).await?.receipt)
+    }
+
+    fn receipt(&self, receipt: Option<v1::ActReceipt>) -> Result<v1::ActReceipt, Failure> {
+        Ok(receipt.ok_or_else(|| self.contract("no receipt"))?)
     }
 }
 

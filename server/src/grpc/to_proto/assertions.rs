@@ -5,6 +5,8 @@ use kinfold_engine::model::Identifier;
 use kinfold_engine::read::Found;
 use kinfold_proto::v1;
 
+use super::identifier;
+
 /// What became of an assertion.
 pub(crate) fn verdict(verdict: &Verdict) -> v1::AssertionVerdict {
     use v1::AssertionOutcome as Wire;
@@ -23,12 +25,11 @@ pub(crate) fn verdict(verdict: &Verdict) -> v1::AssertionVerdict {
         Claim::Same => v1::AssertionClaim::Same,
         Claim::Different => v1::AssertionClaim::Different,
     };
-    let name = |it: &Identifier| v1::Identifier { namespace: it.namespace.clone(), value: it.value.clone() };
     v1::AssertionVerdict {
         line: verdict.assertion.line as u64,
         claim: claim.into(),
-        a: Some(name(&verdict.assertion.a)),
-        b: Some(name(&verdict.assertion.b)),
+        a: Some(identifier(&verdict.assertion.a)),
+        b: Some(identifier(&verdict.assertion.b)),
         outcome: outcome.into(),
         reason,
     }
