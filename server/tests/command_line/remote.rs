@@ -1,5 +1,6 @@
 //! What is done to a store's directory is done through a server as well, with the same outcome.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use super::{Place, Ran, Server};
@@ -80,7 +81,15 @@ fn an_import_through_a_server_is_as_one_into_a_directory() {
     assert_eq!(place.read("local.csv"), place.read("remote.csv"));
     assert!(place.read("remote.csv").contains("rows.csv,9,email,"), "{}", place.read("remote.csv"));
     let query = "MATCH (i:Identifier)-[:IDENTIFIES]->(p) RETURN i.id AS id, p.id AS person ORDER BY id";
-    let persons = |store: &[&str]| place.run(&[&["query"], store, &["--format", "csv", query]].concat()).out;
+    // Rows that are offered again go in behind others, so that ids may differ, and who is who does not.
+    let persons = |store: &[&str]| {
+        let out = place.run(&[&["query"], store, &["--format", "csv", query]].concat()).out;
+        let mut persons: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (id, person) in out.lines().skip(1).filter_map(|line| line.rsplit_once(',')) {
+            persons.entry(person.to_owned()).or_default().push(id.to_owned());
+        }
+        persons.into_values().collect::<BTreeSet<_>>()
+    };
     assert_eq!(persons(&["--store", "local"]), persons(&["--server", &server.url]));
 
     // The same again changes nothing, whichever way.
@@ -116,7 +125,11 @@ fn rows_that_a_schema_refused_go_in_under_another() {
     let to = ["--server", server.url.as_str()];
     let first = place.import(&to, "r.csv");
     assert!(first.out.contains("rejected"), "{first:?}");
-    assert!(place.read("r.csv").contains("rows.csv,2,phone,"), "{}", place.read("r.csv"));
+    assert!(
+        place.read("r.csv").contains("rows.csv,2,,the schema declares no namespace `phone`"),
+        "{}",
+        place.read("r.csv")
+    );
     let by = ["--author", "ann", "--reason", "phones", "later.toml"];
     let applied = place.run(&[&["schema", "apply"], to.as_slice(), &by].concat());
     assert_eq!(applied.status, Some(0), "{applied:?}");
@@ -176,7 +189,7 @@ fn assertions_and_rebuilds_go_through_a_server() {
     place.import(&to, "r.csv");
     let mut known = "# who is who\n".repeat(1_200);
     known += "same account:a-1 email:p1@example.com\nsame account:a-1 account:a-9\n";
-    known += "different account:a-1 email:p1@example.com\nsame account:a-1 device:none\nsame account:a-1 home:'elm 1'\n";
+    known += "different account:a-1 email:p1@example.com\nsame account:a-1 device:unseen\nsame account:a-1 home:'elm 1'\n";
     place.write("known.txt", &known);
     let assert = |store: &[&str]| {
         place.run(&[&["assert"], store, &["--all", "--format", "csv", "known.txt"]].concat())

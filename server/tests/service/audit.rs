@@ -173,11 +173,12 @@ async fn days_go_when_they_have_had_their_time() {
         std::fs::rename(today, directory.path().join(day(ago))).unwrap();
     }
     std::fs::write(directory.path().join("notes.txt"), "mine").unwrap();
-    assert_eq!(files(), [day(31), day(30), "notes.txt".to_owned()]);
+    // The second start took away the day that is past its time, and nothing else.
+    assert_eq!(files(), [day(30), "notes.txt".to_owned()]);
     let server = Server::with(config()).await;
     server.pairs(&[("email:b@x.de", "device:2")]).await;
     let all = entries(&server, "", v1::AuditRequest::default(), 2).await;
-    // The day that is past its time is gone, and nothing else; the chain goes on in the others.
+    // The last day that is kept is kept, and the chain goes on behind it.
     assert_eq!(files(), [day(30), day(0), "notes.txt".to_owned()]);
     assert_eq!(all.iter().map(|it| it.number).take(2).collect::<Vec<_>>(), [number, number + 1]);
 }
@@ -199,7 +200,7 @@ async fn a_torn_end_of_an_earlier_day_hides_nothing() {
     let config = || ServeConfig { audit_dir: Some(directory.path().to_owned()), ..Default::default() };
     let mut server = Server::with(config()).await;
     server.pairs(&[("email:a@x.de", "device:1")]).await;
-    assert_eq!(entries(&server, "", v1::AuditRequest::default(), 1).await.len(), 1);
+    entries(&server, "", v1::AuditRequest::default(), 1).await;
     server.stop().await.unwrap();
     let today = std::fs::read_dir(directory.path()).unwrap().next().unwrap().unwrap().path();
     let begun = Instant::now();
