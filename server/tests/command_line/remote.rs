@@ -130,7 +130,7 @@ fn rows_that_a_schema_refused_go_in_under_another() {
         "{}",
         place.read("r.csv")
     );
-    let by = ["--author", "ann", "--reason", "phones", "later.toml"];
+    let by = ["--author", "ann", "--reason", "phones", "--schema", "later.toml"];
     let applied = place.run(&[&["schema", "apply"], to.as_slice(), &by].concat());
     assert_eq!(applied.status, Some(0), "{applied:?}");
     let second = place.import(&to, "r.csv");
