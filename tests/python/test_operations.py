@@ -43,9 +43,10 @@ def test_reflection_is_enough_to_make_a_call(server, family):
     assert listed >= {*SERVICES, "grpc.health.v1.Health"}
     pool = descriptor_pool.DescriptorPool(database)
     methods = {name: sorted(it.name for it in pool.FindServiceByName(name).methods) for name in SERVICES}
-    assert methods["kinfold.v1.IngestService"] == ["Forbid", "Observe", "ObserveStream", "Release", "Require", "Retract"]
+    ingest = ["Forbid", "GetOutcome", "Observe", "ObserveStream", "Release", "Require", "Retract"]
+    assert methods["kinfold.v1.IngestService"] == ingest
     assert methods["kinfold.v1.QueryService"] == ["Parse", "Query"]
-    assert methods["kinfold.v1.ExplainService"] == ["History", "How", "Network", "WhatIf", "Why", "WhyNot"]
+    assert methods["kinfold.v1.ExplainService"] == ["Assert", "History", "How", "Network", "WhatIf", "Why", "WhyNot"]
 
     method = pool.FindServiceByName("kinfold.v1.LookupService").FindMethodByName("ResolvePerson")
     request, response = GetMessageClass(method.input_type), GetMessageClass(method.output_type)

@@ -121,7 +121,7 @@ pub(crate) struct LocalStore {
 /// the server's signs of life while nobody asks anything.
 pub(crate) struct RemoteServer {
     client: Client,
-    runtime: Runtime,
+    runtime: Box<Runtime>,
 }
 
 impl Target {
@@ -338,7 +338,7 @@ impl RemoteServer {
             .build()
             .map_err(|error| Failure::failed(format!("cannot start: {error}")))?;
         let client = runtime.block_on(Client::connect_with(url, credentials))?;
-        Ok(Self { client, runtime })
+        Ok(Self { client, runtime: Box::new(runtime) })
     }
 
     async fn ask(
