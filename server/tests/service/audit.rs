@@ -27,6 +27,21 @@ async fn entries(
     }
 }
 
+/// What a file holds of a server that has ended, once the last question for the audit is in it.
+async fn written(file: &std::path::Path) -> String {
+    let begun = Instant::now();
+    let mut text = String::new();
+    loop {
+        let now = std::fs::read_to_string(file).unwrap();
+        if now == text && now.contains("AdminService/Audit") {
+            return text;
+        }
+        text = now;
+        assert!(begun.elapsed() < Duration::from_secs(10), "{text}");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+}
+
 #[tokio::test]
 async fn who_asked_about_whom_is_kept_without_their_values() {
     let (tokens, directory) = (TokenFile::new(), tempfile::tempdir().unwrap());
@@ -107,7 +122,8 @@ async fn a_chain_goes_on_over_a_restart_and_a_torn_end() {
     let mut server = Server::with(config()).await;
     server.pairs(&[("email:a@x.de", "device:1")]).await;
     server.person("device:1").await;
-    assert_eq!(entries(&server, "", v1::AuditRequest::default(), 2).await.len(), 2);
+    // Whoever asks more than once finds its own questions, too.
+    assert!(entries(&server, "", v1::AuditRequest::default(), 2).await.len() >= 2);
     server.stop().await.unwrap();
     let files = || -> Vec<_> {
         let mut files: Vec<_> =
@@ -115,14 +131,9 @@ async fn a_chain_goes_on_over_a_restart_and_a_torn_end() {
         files.sort();
         files
     };
-    let begun = Instant::now();
-    while !std::fs::read_to_string(files().last().unwrap()).unwrap().contains("AdminService/Audit") {
-        assert!(begun.elapsed() < Duration::from_secs(10));
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
     // A crash in the midst of a write, and a day that has had its time.
     let file = files().pop().unwrap();
-    let text = std::fs::read_to_string(&file).unwrap();
+    let text = written(&file).await;
     std::fs::write(&file, text.clone() + "{\"number\":9,\"ti").unwrap();
     let server = Server::with(config()).await;
     server.pairs(&[("email:b@x.de", "device:2")]).await;
@@ -203,12 +214,7 @@ async fn a_torn_end_of_an_earlier_day_hides_nothing() {
     entries(&server, "", v1::AuditRequest::default(), 1).await;
     server.stop().await.unwrap();
     let today = std::fs::read_dir(directory.path()).unwrap().next().unwrap().unwrap().path();
-    let begun = Instant::now();
-    while !std::fs::read_to_string(&today).unwrap().contains("AdminService/Audit") {
-        assert!(begun.elapsed() < Duration::from_secs(10));
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    let text = std::fs::read_to_string(&today).unwrap();
+    let text = written(&today).await;
     // Long ago, so that it sorts before today, and cut off by a crash.
     std::fs::write(directory.path().join("audit-2000-01-01.jsonl"), text.clone() + "{\"number\":").unwrap();
     std::fs::remove_file(&today).unwrap();
