@@ -29,6 +29,8 @@ impl Server {
             store.observe(Batch { request_id: None, observations: observations.to_vec() })?;
         }
         store.close()?;
+        // The server takes it over: nobody else may hold it.
+        drop(store);
         let mut command = Command::new(&plan.program);
         command.arg("serve").arg("--store").arg(&path).args(["--listen", "127.0.0.1:0"]);
         for setting in &plan.settings {
