@@ -23,7 +23,7 @@ use crate::model::{
     Identifier, IdentifierId, IdentifierRecord, Link, LinkRow, Member, NamespaceId, Override, OverrideRow,
     PersonId, PersonKey, PersonRow, Retracted, Seq, SourceRecord,
 };
-use crate::read::{Countable, Found, Lookup, Read, ReadResult, Whom};
+use crate::read::{Countable, Found, Lookup, Read, ReadResult, Share, Whom};
 use crate::schema::Schema;
 use crate::snapshot::Snapshot;
 use crate::supposed::Supposed;
@@ -445,7 +445,15 @@ impl<R: Basis> Read for Asked<R> {
         &self,
         namespace: Option<NamespaceId>,
     ) -> impl Iterator<Item = ReadResult<IdentifierId>> + '_ {
-        visible(self.view.identifiers(namespace), |id| self.hides(*id))
+        self.identifiers_in(namespace, Share::WHOLE)
+    }
+
+    fn identifiers_in(
+        &self,
+        namespace: Option<NamespaceId>,
+        share: Share,
+    ) -> impl Iterator<Item = ReadResult<IdentifierId>> + '_ {
+        visible(self.view.identifiers_in(namespace, share), |id| self.hides(*id))
     }
 
     fn links(
@@ -506,7 +514,11 @@ impl<R: Basis> Read for Asked<R> {
     }
 
     fn persons(&self) -> impl Iterator<Item = ReadResult<PersonRow>> + '_ {
-        visible(self.view.persons(), |row| Ok(self.person_refused(row.key)?.is_some()))
+        self.persons_in(Share::WHOLE)
+    }
+
+    fn persons_in(&self, share: Share) -> impl Iterator<Item = ReadResult<PersonRow>> + '_ {
+        visible(self.view.persons_in(share), |row| Ok(self.person_refused(row.key)?.is_some()))
     }
 
     fn members(&self, key: PersonKey) -> impl Iterator<Item = ReadResult<Member>> + '_ {

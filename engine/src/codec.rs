@@ -356,6 +356,33 @@ macro_rules! row {
     };
 }
 
+/// A row of which no more is read than what it begins with.
+macro_rules! front {
+    ($front:ty = $row:ty, |$key:ident, $payload:ident| $read:expr) => {
+        impl ReadRow for $front {
+            type Key = <$row as ReadRow>::Key;
+            const TABLE: Table = <$row as ReadRow>::TABLE;
+
+            fn key_bytes(key: Self::Key) -> KeyBytes {
+                <$row>::key_bytes(key)
+            }
+
+            fn read_key(bytes: &[u8]) -> Option<Self::Key> {
+                <$row>::read_key(bytes)
+            }
+
+            fn decode_row($key: &[u8], bytes: &[u8]) -> Result<Self, BadValue> {
+                let $payload = payload(Self::TABLE, $key, bytes)?;
+                $read
+            }
+
+            fn is_after(key: Self::Key, horizon: &Horizon) -> bool {
+                <$row>::is_after(key, horizon)
+            }
+        }
+    };
+}
+
 mod history;
 
 pub(crate) use history::{
@@ -621,6 +648,22 @@ impl LinkRow {
     }
 }
 
+/// What a [`LinkRow`] begins with: its evidence is not looked at.
+#[derive(Clone, Copy, Debug, Encode, Decode)]
+pub(crate) struct LinkFront {
+    pub(crate) weight: f64,
+    pub(crate) last: i64,
+    pub(crate) held: Option<StoredHold>,
+}
+
+impl From<&LinkRow> for LinkFront {
+    fn from(link: &LinkRow) -> Self {
+        Self { weight: link.weight, last: link.last, held: link.held }
+    }
+}
+
+front!(LinkFront = LinkRow, |key, payload| Ok(decode_front(key, payload)?.0));
+
 #[derive(Clone, PartialEq, Debug, Encode, Decode)]
 pub(crate) struct StoredMember {
     pub(crate) id: u32,
@@ -671,26 +714,7 @@ pub(crate) struct PersonFront {
     pub(crate) head: Option<PersonHead>,
 }
 
-impl ReadRow for PersonFront {
-    type Key = ChunkKey;
-    const TABLE: Table = PersonChunk::TABLE;
-
-    fn key_bytes(key: ChunkKey) -> KeyBytes {
-        PersonChunk::key_bytes(key)
-    }
-
-    fn read_key(bytes: &[u8]) -> Option<ChunkKey> {
-        PersonChunk::read_key(bytes)
-    }
-
-    fn decode_row(key: &[u8], bytes: &[u8]) -> Result<Self, BadValue> {
-        Ok(Self { head: decode_front(key, payload(Self::TABLE, key, bytes)?)?.0 })
-    }
-
-    fn is_after(key: ChunkKey, horizon: &Horizon) -> bool {
-        PersonChunk::is_after(key, horizon)
-    }
-}
+front!(PersonFront = PersonChunk, |key, payload| Ok(Self { head: decode_front(key, payload)?.0 }));
 
 /// What an id of a person stands for today.
 #[derive(Clone, Copy, PartialEq, Debug, Encode, Decode)]

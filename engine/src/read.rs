@@ -137,6 +137,56 @@ pub enum Countable {
     Links,
 }
 
+/// One of several equal parts of what a store holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    at: u32,
+    of: u32,
+}
+
+impl Share {
+    /// All of it.
+    pub const WHOLE: Self = Self { at: 0, of: 1 };
+
+    /// Cuts it into so many shares, in their order; at least one.
+    pub fn all(count: usize) -> impl Iterator<Item = Self> {
+        let of = u32::try_from(count).unwrap_or(u32::MAX).max(1);
+        (0..of).map(move |at| Self { at, of })
+    }
+
+    /// Whether no share comes before it.
+    pub fn is_first(self) -> bool {
+        self.at == 0
+    }
+
+    /// Which of the numbers below `count` belong to it.
+    pub fn range(self, count: u64) -> std::ops::Range<u64> {
+        let bound = |at: u32| (u128::from(count) * u128::from(at) / u128::from(self.of)) as u64;
+        bound(self.at)..bound(self.at + 1)
+    }
+
+    /// Everything with the first share, nothing with the others.
+    fn undivided<T>(self, rows: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
+        rows.take(if self.is_first() { usize::MAX } else { 0 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Share;
+
+    #[test]
+    fn shares_cover_everything_once_and_in_order() {
+        for (count, of) in [(0, 3), (1, 3), (10, 3), (u64::MAX, 7), (5, 0), (5, 1)] {
+            let ranges: Vec<_> = Share::all(of).map(|share| share.range(count)).collect();
+            assert_eq!((ranges[0].start, ranges[ranges.len() - 1].end), (0, count));
+            assert!(ranges.windows(2).all(|pair| pair[0].end == pair[1].start));
+        }
+        assert_eq!(Share::WHOLE.range(9), 0..9);
+        assert_eq!(Share::all(4).map(|share| share.undivided(0..9).count()).sum::<usize>(), 9);
+    }
+}
+
 /// One consistent state of a store. Cheap to hold; every method sees the same state.
 pub trait Read {
     /// What [`Read::now`] gives.
@@ -190,6 +240,16 @@ pub trait Read {
         namespace: Option<NamespaceId>,
     ) -> impl Iterator<Item = ReadResult<IdentifierId>> + '_;
 
+    /// The part of [`Read::identifiers`] that belongs to a share: the shares one
+    /// after another give the same in the same order.
+    fn identifiers_in(
+        &self,
+        namespace: Option<NamespaceId>,
+        share: Share,
+    ) -> impl Iterator<Item = ReadResult<IdentifierId>> + '_ {
+        share.undivided(self.identifiers(namespace))
+    }
+
     /// The links of an identifier, or those to one namespace, ascending by the
     /// other end's namespace, then number.
     fn links(
@@ -230,6 +290,11 @@ pub trait Read {
 
     /// Every person, in no particular order.
     fn persons(&self) -> impl Iterator<Item = ReadResult<PersonRow>> + '_;
+
+    /// The part of [`Read::persons`] that belongs to a share, as with [`Read::identifiers_in`].
+    fn persons_in(&self, share: Share) -> impl Iterator<Item = ReadResult<PersonRow>> + '_ {
+        share.undivided(self.persons())
+    }
 
     /// The identifiers of a person, in no particular order.
     fn members(&self, key: PersonKey) -> impl Iterator<Item = ReadResult<Member>> + '_;

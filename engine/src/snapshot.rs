@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use crate::codec::{
     ComponentRow, Counters, DictionaryRow, EventRow, HouseholdHead, HouseholdIdRow, HouseholdMemberRow,
-    IdentifierRow, KeyBytes, KeyRingRow, LinkRow as StoredLink, OwnerRow, PersonChunk, PersonEventRow,
-    PersonFront, PersonHead, PersonIdRow, RecordRow, Row, StoredEvidence, StoredMember, StoredOverride,
-    StoredSeen, Table, WriteRow, decode_value, time,
+    IdentifierRow, KeyBytes, KeyRingRow, LinkFront, LinkRow as StoredLink, OwnerRow, PersonChunk,
+    PersonEventRow, PersonFront, PersonHead, PersonIdRow, ReadRow, RecordRow, Row, StoredEvidence,
+    StoredMember, StoredOverride, StoredSeen, Table, WriteRow, decode_value, time,
 };
 use crate::model::{
     Catalogue, Event, Evidence, HouseholdId, HouseholdKey, HouseholdMember, HouseholdRow, Identifier,
     IdentifierId, IdentifierRecord, KindId, Link, LinkRow, Member, NamespaceId, Override, OverrideKind,
     OverrideRow, PersonId, PersonKey, PersonRow, Seen, Seq, SourceId, SourceRecord, Timestamp,
 };
-use crate::read::{AsOf, Found, Lookup, Read, ReadError, ReadResult};
+use crate::read::{AsOf, Found, Lookup, Read, ReadError, ReadResult, Share};
 use crate::rules::{Rules, ordered};
 use crate::schema::{Normalised, Schema};
 use crate::secret::{Hashed, Secret};
@@ -214,6 +214,17 @@ impl Snapshot {
         Ok(Entry::Nothing(Found::Unknown(Identifier::new(identifier.namespace.as_str(), value))))
     }
 
+    /// The rows from one key up to, not including, another.
+    fn range<R: ReadRow<Key: 'static> + 'static>(
+        &self,
+        from: R::Key,
+        to: R::Key,
+    ) -> impl Iterator<Item = ReadResult<(R::Key, R)>> + '_ {
+        let mut rows = self.rows().scan::<R>(KeyBytes::new(&[]));
+        rows.seek(from);
+        rows.take_while(move |row| row.as_ref().map_or(true, |(key, _)| *key < to))
+    }
+
     /// A person's chunks after the first.
     fn later_chunks(&self, key: PersonKey) -> impl Iterator<Item = ReadResult<PersonChunk>> + '_ {
         let mut rows = self.rows().scan::<PersonChunk>(KeyBytes::new(&[&key.get().to_be_bytes()]));
@@ -376,7 +387,17 @@ impl Read for Snapshot {
         &self,
         namespace: Option<NamespaceId>,
     ) -> impl Iterator<Item = ReadResult<IdentifierId>> + '_ {
-        self.rows().scan::<IdentifierRow>(KeyBytes::new(&[])).filter_map(move |row| match row {
+        self.identifiers_in(namespace, Share::WHOLE)
+    }
+
+    fn identifiers_in(
+        &self,
+        namespace: Option<NamespaceId>,
+        share: Share,
+    ) -> impl Iterator<Item = ReadResult<IdentifierId>> + '_ {
+        let numbers = share.range(u64::from(self.state.counters.identifiers));
+        let id = |number: u64| IdentifierId::new(number as u32);
+        self.range::<IdentifierRow>(id(numbers.start), id(numbers.end)).filter_map(move |row| match row {
             Ok((id, row)) if namespace.is_none_or(|wanted| wanted.get() == row.namespace) => Some(Ok(id)),
             Ok(_) => None,
             Err(error) => Some(Err(error)),
@@ -389,7 +410,7 @@ impl Read for Snapshot {
         namespace: Option<NamespaceId>,
     ) -> impl Iterator<Item = ReadResult<LinkRow>> + '_ {
         let (prefix, _) = StoredLink::range(id, namespace);
-        self.rows().scan::<StoredLink>(prefix).map(|row| {
+        self.rows().scan::<LinkFront>(prefix).map(|row| {
             let ((_, other_namespace, other), link) = row?;
             Ok(LinkRow {
                 other,
@@ -485,7 +506,13 @@ impl Read for Snapshot {
     }
 
     fn persons(&self) -> impl Iterator<Item = ReadResult<PersonRow>> + '_ {
-        self.rows().scan::<PersonFront>(KeyBytes::new(&[])).filter_map(|row| match row {
+        self.persons_in(Share::WHOLE)
+    }
+
+    fn persons_in(&self, share: Share) -> impl Iterator<Item = ReadResult<PersonRow>> + '_ {
+        let numbers = share.range(self.state.counters.next_person);
+        let key = |number: u64| (PersonKey::new(number), 0);
+        self.range::<PersonFront>(key(numbers.start), key(numbers.end)).filter_map(|row| match row {
             Ok(((key, _), front)) => front.head.map(|head| self.person_row(key, &head)),
             Err(error) => Some(Err(error)),
         })

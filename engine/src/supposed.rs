@@ -20,7 +20,7 @@ use crate::model::{
     IdentifierRecord, Link, LinkRow, Member, NamespaceId, Override, OverrideKind, OverrideRow, PersonId,
     PersonKey, PersonRow, Seq, SourceRecord,
 };
-use crate::read::{Countable, Found, Read, ReadError, ReadResult, ViewOptions, Whom};
+use crate::read::{Countable, Found, Read, ReadError, ReadResult, Share, ViewOptions, Whom};
 use crate::rules::ordered;
 use crate::schema::{Schema, names_closest};
 use crate::snapshot::{AsOfError, Snapshot, State, evidence, household_row, member, seen};
@@ -697,6 +697,14 @@ impl Read for StoreView {
         iterate!(self, view => view.identifiers(namespace))
     }
 
+    fn identifiers_in(
+        &self,
+        namespace: Option<NamespaceId>,
+        share: Share,
+    ) -> impl Iterator<Item = ReadResult<IdentifierId>> + '_ {
+        iterate!(self, view => view.identifiers_in(namespace, share))
+    }
+
     fn links(
         &self,
         id: IdentifierId,
@@ -743,6 +751,10 @@ impl Read for StoreView {
 
     fn persons(&self) -> impl Iterator<Item = ReadResult<PersonRow>> + '_ {
         iterate!(self, view => view.persons())
+    }
+
+    fn persons_in(&self, share: Share) -> impl Iterator<Item = ReadResult<PersonRow>> + '_ {
+        iterate!(self, view => view.persons_in(share))
     }
 
     fn members(&self, key: PersonKey) -> impl Iterator<Item = ReadResult<Member>> + '_ {

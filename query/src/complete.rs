@@ -13,7 +13,7 @@ pub struct Names(Vocabulary);
 
 impl Names {
     /// The names of a store as it is now.
-    pub fn of(read: &impl Read) -> Self {
+    pub fn of(read: &(impl Read + Sync)) -> Self {
         Self(IdentityGraph::new(read).vocabulary())
     }
 }

@@ -45,6 +45,10 @@ pub type Nodes<'r> = Box<dyn Iterator<Item = ReadResult<NodeId>> + 'r>;
 /// A stream of relationships, each with the node at its other end.
 pub type Steps<'r> = Box<dyn Iterator<Item = ReadResult<(RelId, NodeId)>> + 'r>;
 
+/// A share of a scan, for whichever thread takes it: makes a graph over the same
+/// data there, and gives the nodes of the share.
+pub type GraphShare<'r> = Box<dyn FnOnce() -> (Box<dyn Graph<'r> + 'r>, Nodes<'r>) + Send + 'r>;
+
 /// Rows of a procedure.
 pub type ProcedureRows<'r> = Box<dyn Iterator<Item = Result<Vec<Value>, ProcedureError>> + 'r>;
 
@@ -150,6 +154,13 @@ pub trait Graph<'r> {
 
     /// Every node that has all of `labels`.
     fn nodes(&self, labels: &[LabelId]) -> Nodes<'r>;
+
+    /// What [`Graph::nodes`] gives, cut into at most `count` shares that may be
+    /// gone through at once: one after another they give the same nodes in the
+    /// same order. None where the graph cannot be cut.
+    fn shares(&self, _labels: &[LabelId], _count: usize) -> Vec<GraphShare<'r>> {
+        Vec::new()
+    }
 
     /// About how many nodes have all of `labels`.
     fn node_count(&self, labels: &[LabelId]) -> ReadResult<u64>;

@@ -25,6 +25,10 @@ pub struct Limits {
     pub max_text_bytes: usize,
     /// How deeply expressions and values may be nested; never more than 128.
     pub max_depth: usize,
+    /// On how many threads one large scan may run.
+    pub max_threads: usize,
+    /// From how many nodes on, by the estimate, a scan is large.
+    pub large_scan: u64,
 }
 
 /// The deepest nesting that any setting allows: what the parser's stack is measured for.
@@ -39,6 +43,8 @@ impl Default for Limits {
             max_memory_bytes: 256 * 1024 * 1024,
             max_text_bytes: 64 * 1024,
             max_depth: DEEPEST,
+            max_threads: std::thread::available_parallelism().map_or(1, usize::from),
+            large_scan: 10_000,
         }
     }
 }
@@ -69,7 +75,56 @@ pub(crate) struct Meter {
     peak: Cell<usize>,
 }
 
+/// What one of several threads may use of what a query has left.
+pub(crate) struct ThreadAccount {
+    limits: Limits,
+    cancel: Option<Arc<AtomicBool>>,
+    started: Instant,
+}
+
+/// What a thread has used.
+pub(crate) struct Usage {
+    expansions: u64,
+    peak: usize,
+}
+
 impl Meter {
+    /// On how many threads a scan of about so many nodes may run.
+    pub(crate) fn threads(&self, nodes: f64) -> usize {
+        if nodes < self.limits.large_scan as f64 { 1 } else { self.limits.max_threads }
+    }
+
+    /// What each of `threads` may use at once, so that all together stay within the limits of memory.
+    pub(crate) fn account(&self, threads: usize) -> ThreadAccount {
+        let memory = self.limits.max_memory_bytes.saturating_sub(self.memory.get());
+        let limits = Limits {
+            max_expansions: self.limits.max_expansions.saturating_sub(self.expansions.get()),
+            max_memory_bytes: memory / threads.max(1),
+            ..self.limits
+        };
+        ThreadAccount { limits, cancel: self.cancel.clone(), started: self.started }
+    }
+
+    /// The meter of a thread.
+    pub(crate) fn of(account: &ThreadAccount) -> Self {
+        Self { started: account.started, ..Self::new(account.limits, account.cancel.clone()) }
+    }
+
+    pub(crate) fn usage(&self) -> Usage {
+        Usage { expansions: self.expansions.get(), peak: self.peak.get() }
+    }
+
+    /// Counts what a thread has used; says whether that is within the limits.
+    pub(crate) fn charge(&self, used: &Usage) -> bool {
+        let expansions = self.expansions.get().saturating_add(used.expansions);
+        let within = expansions <= self.limits.max_expansions;
+        if within {
+            self.expansions.set(expansions);
+            self.peak.set(self.peak.get().max(self.memory.get() + used.peak));
+        }
+        within
+    }
+
     pub(crate) fn new(limits: Limits, cancel: Option<Arc<AtomicBool>>) -> Self {
         Self {
             limits,

@@ -84,7 +84,7 @@ enum Work<'r> {
 /// use kinfold_engine::read::{Read, ViewOptions};
 /// use kinfold_query::{Options, Params, Parsed, QueryError, Rows};
 ///
-/// fn rows<'r, R: Read + 'r>(
+/// fn rows<'r, R: Read + Sync + 'r>(
 ///     text: &str,
 ///     store: &R,
 ///     reader: impl FnOnce(&ViewOptions) -> &'r R,
@@ -139,7 +139,7 @@ impl Parsed {
     /// The columns that the statement has on a reader of the view that
     /// [`Parsed::view`] gave. Nothing is run, and nobody looked for: whom a verb
     /// asks about may be unknown.
-    pub fn columns<R: Read>(self, read: &R) -> Result<Vec<String>, QueryError> {
+    pub fn columns<R: Read + Sync>(self, read: &R) -> Result<Vec<String>, QueryError> {
         match &self.statement.body {
             Body::Verb(verb) => {
                 let who = verb.who.iter().try_for_each(|who| verbs::target(who, &self.params).map(drop));
@@ -154,7 +154,7 @@ impl Parsed {
     ///
     /// The error says where the statement makes no sense there; a verb whose
     /// identifier is not known is an error too, with the code `not-found`.
-    pub fn prepare<'r, R: Read>(self, read: &'r R) -> Result<Prepared<'r>, QueryError> {
+    pub fn prepare<'r, R: Read + Sync>(self, read: &'r R) -> Result<Prepared<'r>, QueryError> {
         let graph = Box::new(IdentityGraph::new(read));
         self.prepared(graph, |verb, params, account| verbs::run(verb, read, params, account))
     }

@@ -219,6 +219,7 @@ fn a_limit_is_named_in_its_error() {
         max_memory_bytes: 2_000,
         max_text_bytes: 120,
         max_depth: 4,
+        ..Limits::default()
     };
     for (text, name) in [
         ("MATCH (n) RETURN n".to_owned(), "max_rows"),

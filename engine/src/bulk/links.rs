@@ -3,9 +3,9 @@
 use std::io::{self, Read, Write};
 
 use super::intake::{PairSeen, Sightings};
-use super::small::Bits;
 use super::sorter::{Item, Merged, Sorted, number};
 use crate::codec::StoredEvidence;
+use crate::dense::Bits;
 use crate::model::NamespaceId;
 use crate::rules::Rules;
 

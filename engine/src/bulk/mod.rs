@@ -22,7 +22,6 @@
 mod intake;
 mod links;
 mod log;
-mod small;
 mod sorter;
 mod tables;
 mod timeline;
@@ -37,11 +36,11 @@ pub(crate) use log::Logged;
 use hashbrown::HashMap;
 use intake::Intake;
 use links::Crossings;
-use small::Bits;
 use tables::Rows;
 use timeline::{Apart, Timeline};
 
 use crate::codec::{Counters, Hash128, RequestRow};
+use crate::dense::Bits;
 use crate::model::{Catalogue, IdentifierId, NamespaceId, Timestamp};
 use crate::read::{ReadError, ReadResult};
 use crate::rules::Rules;

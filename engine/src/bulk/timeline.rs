@@ -11,7 +11,7 @@ use std::io;
 
 use super::intake::{Sightings, pairs};
 use super::log::{Log, Logged};
-use super::small::{Bits, Forest};
+use crate::dense::{Bits, Forest};
 use crate::rules::Rules;
 
 const NONE: u32 = u32::MAX;
@@ -200,22 +200,14 @@ impl Timeline {
 
     /// Sets apart persons that break a limit. They only grow, so what holds at the end held all the time.
     fn keep_limits(&mut self, sightings: &Sightings, rules: &Rules) {
-        let limits = &rules.person_limits;
-        let mut counts = vec![0_u32; sightings.nodes.len()];
-        let total = limits.total.map(|(most, _)| (None, most));
-        let by_kind = limits.by_kind.iter().map(|(kind, most, _)| (Some(*kind), *most));
-        for (kind, most) in total.into_iter().chain(by_kind) {
-            counts.fill(0);
-            for (id, node) in sightings.nodes.iter().enumerate() {
-                if kind.is_none_or(|kind| kind == node.namespace) {
-                    let root = self.person.root(id as u32);
-                    counts[root as usize] += 1;
-                    if counts[root as usize] == most.saturating_add(1) {
-                        self.apart.push(root);
-                    }
-                }
-            }
-        }
+        let (person, apart) = (&self.person, &mut self.apart);
+        let kind = |id: u32| sightings.nodes.get(id as usize).map(|node| node.namespace);
+        rules.person_limits.each_broken(
+            sightings.nodes.len(),
+            kind,
+            |id| person.root(id),
+            |root| apart.push(root),
+        );
     }
 
     /// What hangs together around the root of a world's household-scope identifiers, if it has any: its place.

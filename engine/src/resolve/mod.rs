@@ -87,6 +87,34 @@ impl Limits {
         self.broken_by_both(counts, &Counts::default())
     }
 
+    /// Tells of every set that breaks a limit, once for each. Nodes are numbers
+    /// below `count`; `kind` is `None` for one that is in no set, and `root`
+    /// names the set of every other. O(count) for each limit.
+    pub(crate) fn each_broken(
+        &self,
+        count: usize,
+        kind: impl Fn(u32) -> Option<u16>,
+        root: impl Fn(u32) -> u32,
+        mut tell: impl FnMut(u32),
+    ) {
+        let mut counts = vec![0_u32; count];
+        let total = self.total.map(|(most, _)| (None, most));
+        let by_kind = self.by_kind.iter().map(|(kind, most, _)| (Some(*kind), *most));
+        for (counted, most) in total.into_iter().chain(by_kind) {
+            counts.fill(0);
+            for node in 0..count as u32 {
+                let Some(kind) = kind(node) else { continue };
+                if counted.is_none_or(|counted| counted == kind) {
+                    let root = root(node);
+                    counts[root as usize] += 1;
+                    if counts[root as usize] == most.saturating_add(1) {
+                        tell(root);
+                    }
+                }
+            }
+        }
+    }
+
     /// The limit that two sets break together.
     fn broken_by_both(&self, a: &Counts, b: &Counts) -> Option<HeldBackBy> {
         if let Some((most, reason)) = self.total

@@ -222,6 +222,7 @@ impl Database {
         count(&self.counted.rows_written, batch.rows);
         match (&self.tables, batch.changes) {
             (Tables::Rocks(db), Changes::Rocks { batch, groups, .. }) => {
+                let groups = groups.unwrap_or_default();
                 let mut options = WriteOptions::default();
                 options.set_sync(true);
                 let write = || db.write_opt(batch, &options).map_err(rocksdb::Error::into_string);
@@ -263,8 +264,7 @@ impl Database {
             Tables::Rocks(db) => Changes::Rocks {
                 db: Arc::clone(db),
                 batch: WriteBatch::default(),
-                groups: Vec::new(),
-                marked: self.recent.is_some(),
+                groups: self.recent.is_some().then(Vec::new),
             },
             Tables::Memory(_) => Changes::Memory(Vec::new()),
         };
@@ -408,8 +408,7 @@ enum Changes {
         db: Arc<DB>,
         batch: WriteBatch,
         /// Of the keys, where rows are kept that were read lately.
-        groups: Vec<Group>,
-        marked: bool,
+        groups: Option<Vec<Group>>,
     },
     Memory(Vec<MemoryChange>),
 }
@@ -466,25 +465,27 @@ impl Batch {
     }
 
     fn put_raw(&mut self, table: Table, key: &[u8], value: &[u8]) -> Result<(), String> {
-        self.rows += 1;
-        match &mut self.changes {
-            Changes::Rocks { db, batch, groups, marked } => {
-                batch.put_cf(family(db, table)?, key, value);
-                groups.extend(marked.then(|| Group::of(table, key)));
-            }
-            Changes::Memory(changes) => changes.push((table, key.to_vec(), Some(value.to_vec()))),
-        }
-        Ok(())
+        self.change(table, key, Some(value))
     }
 
     fn delete_raw(&mut self, table: Table, key: &[u8]) -> Result<(), String> {
+        self.change(table, key, None)
+    }
+
+    fn change(&mut self, table: Table, key: &[u8], value: Option<&[u8]>) -> Result<(), String> {
         self.rows += 1;
         match &mut self.changes {
-            Changes::Rocks { db, batch, groups, marked } => {
-                batch.delete_cf(family(db, table)?, key);
-                groups.extend(marked.then(|| Group::of(table, key)));
+            Changes::Rocks { db, batch, groups } => {
+                let family = family(db, table)?;
+                match value {
+                    Some(value) => batch.put_cf(family, key, value),
+                    None => batch.delete_cf(family, key),
+                }
+                if let Some(groups) = groups {
+                    groups.push(Group::of(table, key));
+                }
             }
-            Changes::Memory(changes) => changes.push((table, key.to_vec(), None)),
+            Changes::Memory(changes) => changes.push((table, key.to_vec(), value.map(<[u8]>::to_vec))),
         }
         Ok(())
     }

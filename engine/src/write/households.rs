@@ -101,7 +101,12 @@ impl Overlay {
     }
 
     /// Whether one link to `home` goes before another: by weight, then last event time, then names.
-    fn is_stronger(&mut self, one: &HomeRow, other: &HomeRow, home: IdentifierId) -> ReadResult<bool> {
+    pub(super) fn is_stronger(
+        &mut self,
+        one: &HomeRow,
+        other: &HomeRow,
+        home: IdentifierId,
+    ) -> ReadResult<bool> {
         let by_strength = one.weight.total_cmp(&other.weight).then(one.last.cmp(&other.last));
         if by_strength.is_ne() || one.via == other.via {
             return Ok(by_strength.is_gt());

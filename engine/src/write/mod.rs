@@ -33,6 +33,8 @@ mod prepare;
 #[cfg(feature = "store")]
 mod rebuild;
 #[cfg(feature = "store")]
+mod survey;
+#[cfg(feature = "store")]
 mod writer;
 
 #[cfg(feature = "store")]

@@ -10,8 +10,8 @@ use super::cuts::Cuts;
 use crate::codec::{
     ComponentRow, Counters, DictionaryRow, DueRow, EventRow, HomeRow, Horizon, HouseholdHead, HouseholdIdRow,
     HouseholdMemberRow, IdentifierRow, KeyBytes, KeyRingRow, LinkKey, LinkRow, Owner, OwnerRow, PersonChunk,
-    PersonEventRow, PersonIdRow, RecordRow, RequestRow, ResidentRow, Row, StoredCause, StoredEvidence,
-    StoredOverride, WriteRow,
+    PersonEventRow, PersonIdRow, ReadRow, RecordRow, RequestRow, ResidentRow, Row, StoredCause,
+    StoredEvidence, StoredOverride, WriteRow,
 };
 use crate::model::{Catalogue, IdentifierId, NamespaceId, Timestamp};
 use crate::read::{ReadError, ReadResult};
@@ -181,6 +181,39 @@ impl<R: Row> Rows<R> {
         }
         rows.extend(ours.filter_map(|mine| Some((*mine, changed(mine)?))));
         Ok(rows)
+    }
+
+    /// Visits every row as `L` sees it, ascending; `see` does the same to one that was changed.
+    pub(crate) fn each<L: ReadRow<Key = R::Key>>(
+        &self,
+        view: &View,
+        see: impl Fn(&R) -> L,
+        mut visit: impl FnMut(R::Key, L),
+    ) -> ReadResult<()> {
+        let mut ours = self.changed.iter().peekable();
+        let changed = |key: &R::Key| self.slots.get(key).and_then(|slot| slot.row.as_ref()).map(&see);
+        for stored in view.scan::<L>(KeyBytes::new(&[])) {
+            let (key, row) = stored?;
+            while let Some(mine) = ours.next_if(|mine| **mine < key) {
+                if let Some(row) = changed(mine) {
+                    visit(*mine, row);
+                }
+            }
+            let row = match ours.next_if(|mine| **mine == key) {
+                Some(mine) => changed(mine),
+                None => Some(row),
+            };
+            if let Some(row) = row {
+                visit(key, row);
+            }
+        }
+        ours.filter_map(|mine| Some((*mine, changed(mine)?))).for_each(|(key, row)| visit(key, row));
+        Ok(())
+    }
+
+    /// The keys of what was changed since the last commit.
+    pub(crate) fn changed_keys(&self) -> impl Iterator<Item = R::Key> + '_ {
+        self.changed.iter().copied()
     }
 
     /// Puts every change into `batch`.

@@ -1,15 +1,14 @@
 //! Resolving a store anew as a whole: under a new schema, or to mend what is derived.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::overlay::Overlay;
 use super::{Authored, SchemaError, SchemaPlan};
-use crate::codec::{EventRow, KeyBytes, OwnerRow, StoredCause};
-use crate::model::{Change, Event, HouseholdMember, IdentifierId, NamespaceId, PersonChangeKind};
+use crate::codec::{EventRow, KeyBytes, StoredCause};
+use crate::model::{Change, Event, PersonChangeKind};
 use crate::read::ReadResult;
 use crate::rules::Rules;
-use crate::schema::{Normalised, Schema};
+use crate::schema::Schema;
 
 /// How many of the largest changes a plan shows.
 const EXAMPLES: usize = 20;
@@ -65,110 +64,6 @@ impl Overlay {
             if before.scope != after.scope {
                 return Err(SchemaError::Scope { namespace: name.to_owned() });
             }
-        }
-        Ok(())
-    }
-
-    fn resolve_all(&mut self) -> ReadResult<()> {
-        for id in (0..self.counters.identifiers).map(IdentifierId::new) {
-            self.settle_denied(id)?;
-            self.forget_unchanged();
-        }
-        let mut persons = Vec::new();
-        for id in (0..self.counters.identifiers).map(IdentifierId::new) {
-            let namespace = self.namespace(id)?;
-            if self.rules.is_person(namespace) {
-                persons.push(id);
-            }
-            self.settle_ties(id, namespace)?;
-            self.forget_unchanged();
-        }
-        self.given = Some(BTreeSet::new());
-        let mut seen = vec![false; self.counters.identifiers as usize];
-        for id in persons {
-            if seen[id.get() as usize] {
-                continue;
-            }
-            for node in self.settle_around(&BTreeSet::from([id]))? {
-                seen[node.get() as usize] = true;
-            }
-            self.forget_unchanged();
-        }
-        let given = self.given.take().unwrap_or_default();
-        for (component, _) in self.components.range(&self.view, KeyBytes::new(&[]), 0)? {
-            if !given.contains(&component) {
-                self.components.delete(component);
-            }
-        }
-        let due = self.due.range(&self.view, KeyBytes::new(&[]), IdentifierId::new(0))?;
-        for (id, _) in due {
-            self.due.delete(id);
-        }
-        self.counters.due = 0;
-
-        let mut owners: BTreeSet<crate::model::PersonKey> = BTreeSet::new();
-        for id in (0..self.counters.identifiers).map(IdentifierId::new) {
-            match self.owner(id)?.and_then(|row| row.person()) {
-                Some(person) => {
-                    if owners.insert(person) {
-                        self.rebuild_homes(person)?;
-                        self.touched.persons.insert(person);
-                    }
-                }
-                None => {
-                    self.touched.residents.insert(id);
-                    self.touched.identifiers.insert(id);
-                    if let Some(household) = self.household_of(HouseholdMember::Identifier(id))? {
-                        self.touched.households.insert(household);
-                    }
-                }
-            }
-            self.forget_unchanged();
-        }
-        self.settle_households()
-    }
-
-    /// Notes whether the schema denies an identifier's value.
-    fn settle_denied(&mut self, id: IdentifierId) -> ReadResult<()> {
-        let namespace = self.namespace(id)?;
-        let name = self.names.namespace_name(namespace).to_owned();
-        let schema = Arc::clone(&self.schema);
-        let value = self.identifiers.get(&self.view, id)?.map(|row| row.value.clone()).unwrap_or_default();
-        let denied = matches!(schema.normalise(&name, &value), Normalised::Denied { .. });
-        let owner = self.owner(id)?.unwrap_or(OwnerRow::NEW);
-        if owner.denied != denied {
-            self.owners.put(id, OwnerRow { denied, ..owner });
-        }
-        Ok(())
-    }
-
-    /// Counts an identifier's ties and its links to household-scope identifiers anew.
-    fn settle_ties(&mut self, id: IdentifierId, namespace: NamespaceId) -> ReadResult<()> {
-        let rules = Arc::clone(&self.rules);
-        let rule = rules.of(namespace);
-        let home_links = self
-            .links_of(id, None)?
-            .iter()
-            .filter(|((_, namespace, _), _)| !rules.is_person(*namespace))
-            .count() as u32;
-        let mut counts: Vec<(u16, u32)> = Vec::new();
-        if rules.is_person(namespace) {
-            for (counted, _) in &rule.shared_above {
-                let count = self.count_ties(id, *counted)?;
-                if count > 0 {
-                    counts.push((counted.get(), count));
-                }
-            }
-            let shared = rule.is_shared(&counts);
-            let owner = self.owner(id)?.unwrap_or(OwnerRow::NEW);
-            if owner.shared != shared {
-                self.owners.put(id, OwnerRow { shared, ..owner });
-            }
-        }
-        let row = self.identifiers.get(&self.view, id)?;
-        if row.is_some_and(|row| row.home_links != home_links || row.ties != counts) {
-            let row = self.identifier(id)?;
-            (row.home_links, row.ties) = (home_links, counts);
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ mod measured;
 mod reach;
 mod rows;
 mod scan;
+mod shares;
 mod shortest;
 mod walk;
 
@@ -516,7 +517,10 @@ impl<'r> Running<'r> {
                     return Ok(None);
                 };
                 self.part += 1;
-                self.pipeline = Some(Pipeline::on(&part.steps, context, self.start.clone())?);
+                self.pipeline = Some(match shares::pipeline(&part.steps, context, &self.start)? {
+                    Some(pipeline) => pipeline,
+                    None => Pipeline::on(&part.steps, context, self.start.clone())?,
+                });
             }
             let Some(pipeline) = &mut self.pipeline else { return Ok(None) };
             let Pull::Row(row) = pipeline.next(context)? else {

@@ -304,7 +304,8 @@ impl<'r> Stage<'r> for UnwindStage {
     }
 }
 
-struct Group {
+/// What the rows of one key come to so far.
+pub(super) struct Group {
     prefix: Row,
     accumulators: Vec<Accumulator>,
 }
@@ -316,6 +317,8 @@ pub(super) struct AggregateStage {
     /// The keys in the order in which they came.
     order: Vec<Key>,
     held: Held,
+    /// Whether a sum depends on the order of what it is of.
+    inexact: bool,
     ready: Option<std::vec::IntoIter<Key>>,
 }
 
@@ -327,6 +330,7 @@ impl AggregateStage {
             groups: HashMap::new(),
             order: Vec::new(),
             held: Held::default(),
+            inexact: false,
             ready: None,
         }
     }
@@ -336,6 +340,42 @@ impl AggregateStage {
         let accumulators =
             calls.map(|call| Accumulator::new(call.function, call.distinct, call.span)).collect();
         Group { prefix, accumulators }
+    }
+
+    /// Makes room for one group more.
+    fn take_room(&mut self, context: &Context<'_>, key: &Key) -> Outcome<()> {
+        let keys = key.iter().map(Value::bytes).fold(128, usize::saturating_add);
+        let accumulators = self.spec.aggregates.len() * size_of::<Accumulator>();
+        let bytes = keys.saturating_mul(2).saturating_add(accumulators);
+        self.held.take(&context.meter, bytes, self.spec.span)
+    }
+
+    /// Adds what later rows come to.
+    pub(super) fn join(&mut self, context: &Context<'_>, key: Key, group: Group) -> Outcome<()> {
+        if let Some(known) = self.groups.get_mut(&key) {
+            for (known, more) in known.accumulators.iter_mut().zip(group.accumulators) {
+                known.join(more, &context.meter, &mut self.held)?;
+            }
+            return Ok(());
+        }
+        self.take_room(context, &key)?;
+        for accumulator in &group.accumulators {
+            accumulator.hold(&context.meter, &mut self.held)?;
+        }
+        self.groups.insert(key.clone(), group);
+        self.order.push(key);
+        Ok(())
+    }
+
+    /// Whether what it came to so far may be joined with more, and is the same as if it had been one.
+    pub(super) fn joins_exactly(&self) -> bool {
+        !self.inexact
+    }
+
+    /// The groups in the order in which they came.
+    pub(super) fn into_groups(mut self) -> Vec<(Key, Group)> {
+        let order = std::mem::take(&mut self.order);
+        order.into_iter().filter_map(|key| self.groups.remove_entry(&key)).collect()
     }
 }
 
@@ -348,10 +388,7 @@ impl<'r> Stage<'r> for AggregateStage {
         let spec = Arc::clone(&self.spec);
         let key: Key = all(context, &spec.keys, &mut row)?.into();
         if !self.groups.contains_key(&key) {
-            let keys = key.iter().map(Value::bytes).fold(128, usize::saturating_add);
-            let bytes =
-                keys.saturating_mul(2).saturating_add(spec.aggregates.len() * size_of::<Accumulator>());
-            self.held.take(&context.meter, bytes, spec.span)?;
+            self.take_room(context, &key)?;
             let group = self.group(row.prefix(spec.base));
             self.groups.insert(key.clone(), group);
             self.order.push(key.clone());
@@ -360,6 +397,7 @@ impl<'r> Stage<'r> for AggregateStage {
         for (call, accumulator) in spec.aggregates.iter().zip(&mut group.accumulators) {
             let args = all(context, &call.args, &mut row)?;
             accumulator.add(&args, &context.meter, &mut self.held)?;
+            self.inexact |= !accumulator.joins_exactly();
         }
         Ok(())
     }

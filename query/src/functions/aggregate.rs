@@ -66,6 +66,11 @@ impl Aggregate {
         }
     }
 
+    /// Whether what it comes to for some rows and for others can be joined.
+    pub(crate) fn joins(self) -> bool {
+        !matches!(self, Self::StDev | Self::StDevP)
+    }
+
     /// Whether it takes numbers only.
     pub(crate) fn numeric(self) -> bool {
         !matches!(self, Self::CountStar | Self::Count | Self::Min | Self::Max | Self::Collect)
@@ -174,6 +179,41 @@ impl Accumulator {
                 self.values.push(value.clone());
             }
         }
+        Ok(())
+    }
+
+    /// Whether it may be joined with what later rows come to, and is the same as
+    /// if it had seen them: fractions add up otherwise in another order.
+    pub(crate) fn joins_exactly(&self) -> bool {
+        !self.any_float
+    }
+
+    /// Takes the room of what it keeps.
+    pub(crate) fn hold(&self, meter: &Meter, held: &mut Held) -> Outcome<()> {
+        let seen = self.seen.iter().flatten().map(|value| value.bytes() + 16);
+        let kept = self.values.iter().chain(&self.extreme).map(Value::bytes);
+        held.take(meter, seen.chain(kept).fold(0, usize::saturating_add), self.span)
+    }
+
+    /// Adds what later rows have come to; see [`Aggregate::joins`].
+    pub(crate) fn join(&mut self, later: Self, meter: &Meter, held: &mut Held) -> Outcome<()> {
+        self.percentile = later.percentile.or(self.percentile);
+        if let Some(seen) = later.seen {
+            // Each of them once, and collected ones in their order.
+            let values: Vec<Value> =
+                if later.values.is_empty() { seen.into_iter().collect() } else { later.values };
+            return values.into_iter().try_for_each(|value| self.add(&[value], meter, held));
+        }
+        let count = self.count + later.count;
+        if let Some(extreme) = later.extreme {
+            self.add(&[extreme], meter, held)?;
+        }
+        for value in later.values {
+            held.take(meter, value.bytes(), self.span)?;
+            self.values.push(value);
+        }
+        self.count = count;
+        self.ints += later.ints;
         Ok(())
     }
 

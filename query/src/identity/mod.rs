@@ -16,12 +16,12 @@ use kinfold_engine::model::{
     HouseholdId, HouseholdKey, HouseholdMember, Identifier, IdentifierId, NamespaceId, PersonId, PersonKey,
     PersonRow,
 };
-use kinfold_engine::read::{Countable, Found, Read, ReadResult};
+use kinfold_engine::read::{Countable, Found, Read, ReadResult, Share};
 
 use crate::ast::Direction;
 use crate::graph::{
-    Account, Graph, Index, LabelId, NodeId, Nodes, ProcedureError, ProcedureRows, RelId, Signature, Steps,
-    TypeId, Vocabulary,
+    Account, Graph, GraphShare, Index, LabelId, NodeId, Nodes, ProcedureError, ProcedureRows, RelId,
+    Signature, Steps, TypeId, Vocabulary,
 };
 use crate::value::{Map, Value};
 use crate::verbs;
@@ -174,6 +174,27 @@ impl<'r, R: Read> IdentityGraph<'r, R> {
         Ok(*self.counts.get_or_init(|| counts))
     }
 
+    /// The nodes of a class; households all come with the first share.
+    fn nodes_in(&self, class: Class, share: Share) -> Nodes<'r> {
+        let identifiers = class.identifiers().map(|namespace| self.read.identifiers_in(namespace, share));
+        let persons = class.persons().then(|| self.read.persons_in(share));
+        let households = (class.households() && share.is_first()).then(|| self.read.households());
+        let cache = Rc::clone(&self.cache);
+        let met = move |row: PersonRow| {
+            let node = person_node(row.key);
+            keep(&cache.persons, row.key, row);
+            node
+        };
+        Box::new(
+            identifiers
+                .into_iter()
+                .flatten()
+                .map(|id| id.map(identifier_node))
+                .chain(persons.into_iter().flatten().map(move |row| row.map(&met)))
+                .chain(households.into_iter().flatten().map(|row| row.map(|row| household_node(row.key)))),
+        )
+    }
+
     fn found(&self, class: Class, name: &Identifier) -> ReadResult<Option<NodeId>> {
         let Some(wanted) = class.identifiers() else { return Ok(None) };
         let namespace = self.read.names().namespace(&name.namespace);
@@ -245,7 +266,7 @@ impl<'r, R: Read> IdentityGraph<'r, R> {
     }
 }
 
-impl<'r, R: Read> Graph<'r> for IdentityGraph<'r, R> {
+impl<'r, R: Read + Sync> Graph<'r> for IdentityGraph<'r, R> {
     fn label(&self, name: &str) -> Option<LabelId> {
         if let Some(at) = LABELS.iter().position(|label| *label == name) {
             return Some(LabelId(at as u32));
@@ -265,24 +286,22 @@ impl<'r, R: Read> Graph<'r> for IdentityGraph<'r, R> {
     }
 
     fn nodes(&self, labels: &[LabelId]) -> Nodes<'r> {
-        let class = Class::of(labels);
-        let identifiers = class.identifiers().map(|namespace| self.read.identifiers(namespace));
-        let persons = class.persons().then(|| self.read.persons());
-        let households = class.households().then(|| self.read.households());
-        let cache = Rc::clone(&self.cache);
-        let met = move |row: PersonRow| {
-            let node = person_node(row.key);
-            keep(&cache.persons, row.key, row);
-            node
+        self.nodes_in(Class::of(labels), Share::WHOLE)
+    }
+
+    fn shares(&self, labels: &[LabelId], count: usize) -> Vec<GraphShare<'r>> {
+        let (read, class) = (self.read, Class::of(labels));
+        if !matches!(class, Class::Persons | Class::Identifiers(_)) {
+            return Vec::new();
+        }
+        let graph_share = |share: Share| -> GraphShare<'r> {
+            Box::new(move || {
+                let graph = IdentityGraph::new(read);
+                let nodes = graph.nodes_in(class, share);
+                (Box::new(graph), nodes)
+            })
         };
-        Box::new(
-            identifiers
-                .into_iter()
-                .flatten()
-                .map(|id| id.map(identifier_node))
-                .chain(persons.into_iter().flatten().map(move |row| row.map(&met)))
-                .chain(households.into_iter().flatten().map(|row| row.map(|row| household_node(row.key)))),
-        )
+        Share::all(count).map(graph_share).collect()
     }
 
     fn node_count(&self, labels: &[LabelId]) -> ReadResult<u64> {

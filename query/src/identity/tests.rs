@@ -3,8 +3,8 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 
 use kinfold_engine::model::{
     AttributeValue, Catalogue, Event, Evidence, HeldBackBy, HouseholdId, HouseholdKey, HouseholdMember,
@@ -30,7 +30,7 @@ struct Store {
     records: Vec<SourceRecord>,
     /// Whether every source that saw anything is left out.
     unseen: bool,
-    calls: RefCell<BTreeMap<&'static str, usize>>,
+    calls: Mutex<BTreeMap<&'static str, usize>>,
 }
 
 const SCHEMA: &str = r#"
@@ -99,7 +99,7 @@ impl Store {
                 },
             ],
             unseen: false,
-            calls: RefCell::default(),
+            calls: Mutex::default(),
         };
         let evidence = |source, confidence, kind| Evidence {
             source,
@@ -133,11 +133,11 @@ impl Store {
     }
 
     fn count(&self, what: &'static str) {
-        *self.calls.borrow_mut().entry(what).or_default() += 1;
+        *self.calls.lock().unwrap().entry(what).or_default() += 1;
     }
 
     fn called(&self, what: &str) -> usize {
-        self.calls.borrow().get(what).copied().unwrap_or_default()
+        self.calls.lock().unwrap().get(what).copied().unwrap_or_default()
     }
 
     fn row(&self, at: u64) -> PersonRow {
@@ -847,6 +847,37 @@ fn expansions_are_limited_and_counted() {
     assert!(rows.next().is_none());
     let mut rows = store.rows("NEIGHBOURS device:'d1'", &[], options()).unwrap();
     assert_eq!((rows.by_ref().count(), rows.stats().rows), (2, 2));
+}
+
+/// What a text gives on so many threads: rows and what was touched, or the error's code.
+fn on_threads(store: &Store, text: &str, threads: usize, most: u64) -> Result<(String, u64), String> {
+    let limits = Limits { max_threads: threads, large_scan: 0, max_expansions: most, ..Limits::default() };
+    let code = |error: QueryError| error.code().to_owned();
+    let mut rows = store.rows(text, &[], Options { limits, ..Options::default() }).map_err(code)?;
+    let found = rows.by_ref().collect::<Result<Vec<_>, _>>().map_err(code)?;
+    Ok((format!("{found:?}"), rows.stats().expansions))
+}
+
+#[test]
+fn several_threads_aggregate_as_one_does() {
+    let store = Store::new();
+    for text in [
+        "MATCH (p:Person) RETURN p.size AS size, count(*)",
+        "MATCH (i:Identifier) RETURN i.namespace, collect(i.value), count(DISTINCT i.degree), max(i.value)",
+        "MATCH (i:Identifier)-[l:LINKED]-(j) RETURN i.namespace, min(j.value), sum(l.weight), avg(i.degree)",
+        "MATCH (i:Identifier) WHERE i.value STARTS WITH 'nobody' RETURN count(*), sum(i.degree), collect(i)",
+        "MATCH (i:Identifier) RETURN percentileDisc(i.degree, 0.5), stDev(i.degree)",
+        "MATCH (i:account) OPTIONAL MATCH (i)-[:LINKED]-(d:device) WITH i.value AS a, count(d) AS n \
+         ORDER BY a RETURN a, n",
+        "MATCH (i:Identifier) RETURN sum(i.value)",
+    ] {
+        let alone = on_threads(&store, text, 1, 1_000);
+        assert_eq!(on_threads(&store, text, 3, 1_000), alone, "{text}");
+        let Ok((_, touched)) = alone else { continue };
+        assert_eq!(on_threads(&store, text, 3, touched), alone, "{text}");
+        let less = on_threads(&store, text, 3, touched - 1);
+        assert_eq!(less, Err("limit-expansions".to_owned()), "{text}");
+    }
 }
 
 #[test]

@@ -62,9 +62,10 @@ impl Tally {
     }
 }
 
-/// What one query may use: by work alone, so that a run does not hang on the machine's speed.
+/// What one query may use: by work alone, so that a run does not hang on the
+/// machine's speed. Every scan is large enough for several threads.
 fn limits() -> Limits {
-    Limits { deadline: None, max_expansions: 300_000, ..Limits::default() }
+    Limits { deadline: None, max_expansions: 300_000, max_threads: 3, large_scan: 0, ..Limits::default() }
 }
 
 /// What the engine says: rows, or an error and whether it came before any row was asked for.

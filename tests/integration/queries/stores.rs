@@ -304,7 +304,7 @@ pub(super) fn ask(snapshot: &Snapshot, text: &str, planning: Planning) -> Said {
 /// has the time at which the view was made.
 pub(super) fn ask_of(
     snapshot: &Snapshot,
-    view: &(ViewOptions, impl Read),
+    view: &(ViewOptions, impl Read + Sync),
     text: &str,
     planning: Planning,
 ) -> Said {
@@ -320,7 +320,7 @@ fn parsed(text: &str, planning: Planning) -> Result<Parsed, (QueryError, bool)> 
     Parsed::new(text, params().0, options).map_err(|error| (error, true))
 }
 
-fn rows(parsed: Parsed, view: &impl Read) -> Said {
+fn rows(parsed: Parsed, view: &(impl Read + Sync)) -> Said {
     let prepared = parsed.prepare(view).map_err(|error| (error, true))?;
     prepared.run().collect::<Result<_, _>>().map_err(|error| (error, false))
 }

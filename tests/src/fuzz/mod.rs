@@ -177,6 +177,8 @@ impl Fuzz {
             max_memory_bytes: 500 + random.below(200_000),
             max_text_bytes: 1 << 16,
             max_depth: 1 + random.below(128),
+            max_threads: if random.once_in(8) { 2 } else { 1 },
+            large_scan: 0,
         };
         let strictness = if random.once_in(2) { Strictness::Strict } else { Strictness::Lenient };
         let options = || Options { limits, strictness, ..Options::default() };

@@ -2,16 +2,16 @@
 
 /// A set of small numbers.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Bits(Vec<u64>);
+pub(crate) struct Bits(Vec<u64>);
 
 impl Bits {
     /// Whether it holds a number.
-    pub(super) fn has(&self, at: u32) -> bool {
+    pub(crate) fn has(&self, at: u32) -> bool {
         self.0.get(at as usize / 64).is_some_and(|word| word >> (at % 64) & 1 == 1)
     }
 
     /// Adds a number; says whether it is new.
-    pub(super) fn add(&mut self, at: u32) -> bool {
+    pub(crate) fn add(&mut self, at: u32) -> bool {
         let place = at as usize / 64;
         if self.0.len() <= place {
             // Grown ahead, so that numbers may come one after another.
@@ -23,12 +23,21 @@ impl Bits {
         new
     }
 
+    /// Lets it hold a number, or not.
+    pub(crate) fn set(&mut self, at: u32, held: bool) {
+        if held {
+            self.add(at);
+        } else if let Some(word) = self.0.get_mut(at as usize / 64) {
+            *word &= !(1 << (at % 64));
+        }
+    }
+
     /// How many numbers it holds.
-    pub(super) fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         self.0.iter().map(|word| u64::from(word.count_ones())).sum()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.iter().all(|word| *word == 0)
     }
 }
@@ -38,16 +47,16 @@ impl Bits {
 /// Union by the lesser number and path halving: amortised O(log n) a step
 /// (Tarjan and van Leeuwen, "Worst-case analysis of set union algorithms", 1984).
 #[derive(Clone, Debug, Default)]
-pub(super) struct Forest(Vec<u32>);
+pub(crate) struct Forest(Vec<u32>);
 
 impl Forest {
     /// Each number below `count` alone.
-    pub(super) fn new(count: u32) -> Self {
+    pub(crate) fn new(count: u32) -> Self {
         Self((0..count).collect())
     }
 
     /// The least number of the set that `at` is in.
-    pub(super) fn find(&mut self, mut at: u32) -> u32 {
+    pub(crate) fn find(&mut self, mut at: u32) -> u32 {
         let parents = &mut self.0;
         while parents[at as usize] != at {
             let above = parents[parents[at as usize] as usize];
@@ -58,7 +67,7 @@ impl Forest {
     }
 
     /// As [`Forest::find`], leaving the paths as they are.
-    pub(super) fn root(&self, mut at: u32) -> u32 {
+    pub(crate) fn root(&self, mut at: u32) -> u32 {
         while self.0[at as usize] != at {
             at = self.0[at as usize];
         }
@@ -66,7 +75,7 @@ impl Forest {
     }
 
     /// Joins two sets; gives the two roots, that of the joined set first, where they were not one.
-    pub(super) fn union(&mut self, a: u32, b: u32) -> Option<(u32, u32)> {
+    pub(crate) fn union(&mut self, a: u32, b: u32) -> Option<(u32, u32)> {
         let (a, b) = (self.find(a), self.find(b));
         if a == b {
             return None;
@@ -77,7 +86,7 @@ impl Forest {
     }
 
     /// Lets every number point at its root.
-    pub(super) fn flatten(&mut self) {
+    pub(crate) fn flatten(&mut self) {
         // A parent is less than its child, so it points at its root already.
         for at in 0..self.0.len() {
             self.0[at] = self.0[self.0[at] as usize];
