@@ -23,6 +23,7 @@ _COLUMNS = (
     ("lookups /s", "lookup.per_s", 0),
     ("two hops p50, µs", "two_hops.p50_us", 1),
     ("disk, bytes a link", "disk_bytes_a_link", 0),
+    ("compacted", "compacted_bytes_a_link", 0),
     ("peak of the import, MB", "bulk.peak_mb", 0),
     ("peak of the server, MB", "server_peak_mb", 0),
     ("cold start, s", "cold.first_answer_s", 2),

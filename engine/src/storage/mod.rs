@@ -13,9 +13,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBPinnableSlice,
-    DBRawIterator, DBRecoveryMode, DataBlockIndexType, ErrorKind, Options, ReadOptions, Snapshot, WriteBatch,
-    WriteOptions,
+    BlockBasedOptions, BottommostLevelCompaction, Cache, ColumnFamily, ColumnFamilyDescriptor,
+    CompactOptions, DB, DBCompressionType, DBPinnableSlice, DBRawIterator, DBRecoveryMode,
+    DataBlockIndexType, ErrorKind, Options, ReadOptions, Snapshot, WriteBatch, WriteOptions,
 };
 use self_cell::self_cell;
 
@@ -308,13 +308,16 @@ impl Database {
         copy.create_checkpoint(to).map_err(rocksdb::Error::into_string)
     }
 
-    /// Rewrites the sorted files of all tables.
+    /// Rewrites the sorted files of all tables, those on the lowest level too: a
+    /// bulk load puts its files there, packed for speed.
     pub(crate) fn compact(&self) -> Result<(), String> {
         let Tables::Rocks(db) = &self.tables else { return Ok(()) };
+        let mut options = CompactOptions::default();
+        options.set_bottommost_level_compaction(BottommostLevelCompaction::ForceOptimized);
         for table in Table::ALL {
             let family = family(db, *table)?;
             db.flush_cf(family).map_err(rocksdb::Error::into_string)?;
-            db.compact_range_cf(family, None::<&[u8]>, None::<&[u8]>);
+            db.compact_range_cf_opt(family, None::<&[u8]>, None::<&[u8]>, &options);
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ use super::{BoxedStage, Context, Pipeline, Pull, Row, Stage, identity, read};
 use crate::error::{Fault, Outcome};
 use crate::graph::GraphShare;
 use crate::limits::{Meter, Usage};
-use crate::plan::{Grouping, Scan, Step};
+use crate::plan::{Grouping, Kind, Scan, Step};
 use crate::value::{Key, NodeValue, Value};
 
 /// How many shares each thread gets, so that they end together.
@@ -39,11 +39,24 @@ impl<'s> Shared<'s> {
     /// What `steps` begin with, if it is that.
     fn of(steps: &'s [Step]) -> Option<Self> {
         let (Step::Scan(scan), rest) = steps.split_first()? else { return None };
-        let at = rest.iter().position(|step| !is_of_one_row(step))?;
+        let mut by_node = false;
+        let at = rest.iter().position(|step| match step {
+            // A node is in one share alone, so what is grouped by it is whole there.
+            Step::Aggregate(grouping) if !by_node && is_by(grouping, scan.slot) => {
+                by_node = true;
+                false
+            }
+            step => !is_of_one_row(step),
+        })?;
         let Step::Aggregate(grouping) = &rest[at] else { return None };
         let joins = grouping.aggregates.iter().all(|call| call.function.joins());
         joins.then(|| Self { scan, between: &rest[..at], grouping, steps: at + 2 })
     }
+}
+
+/// Whether a value is among what rows are grouped by.
+fn is_by(grouping: &Grouping, slot: usize) -> bool {
+    grouping.keys.iter().any(|key| matches!(key.kind, Kind::Slot(at) if at == slot))
 }
 
 /// Whether what a step makes of a row depends on no other row.
@@ -175,12 +188,20 @@ fn aggregate<'r>(
         let mut row = start.with_room(scan.slot);
         row.set(scan.slot, Value::Node(NodeValue::new(read(node, scan.span)?)));
         between.feed(context, row)?;
-        while let Pull::Row(row) = between.next(context)? {
-            groups.feed(context, row)?;
-        }
+        drain(&mut between, &mut groups, context)?;
         if failed.load(Ordering::Relaxed) || !groups.joins_exactly() {
             return Err(Fault::cancelled());
         }
     }
-    Ok(groups.into_groups())
+    between.finish(context)?;
+    drain(&mut between, &mut groups, context)?;
+    if groups.joins_exactly() { Ok(groups.into_groups()) } else { Err(Fault::cancelled()) }
+}
+
+/// Groups what the stages before give by now.
+fn drain<'r>(between: &mut Pipeline<'r>, groups: &mut AggregateStage, context: &Context<'r>) -> Outcome<()> {
+    while let Pull::Row(row) = between.next(context)? {
+        groups.feed(context, row)?;
+    }
+    Ok(())
 }

@@ -869,6 +869,9 @@ fn several_threads_aggregate_as_one_does() {
         "MATCH (i:Identifier) RETURN percentileDisc(i.degree, 0.5), stDev(i.degree)",
         "MATCH (i:account) OPTIONAL MATCH (i)-[:LINKED]-(d:device) WITH i.value AS a, count(d) AS n \
          ORDER BY a RETURN a, n",
+        "MATCH (i:Identifier)-[:IDENTIFIES]->(p:Person) WITH p, count(i) AS n RETURN n, count(p), collect(p.id)",
+        "MATCH (i:Identifier)-[l:LINKED]-(j) WITH i, max(j.value) AS most, sum(l.weight) AS w \
+         WITH most, count(*) AS n WHERE n > 0 RETURN most, n",
         "MATCH (i:Identifier) RETURN sum(i.value)",
     ] {
         let alone = on_threads(&store, text, 1, 1_000);

@@ -15,6 +15,7 @@ use super::import::ImportArgs;
 use super::output::Format;
 use super::rebuild::RebuildArgs;
 use super::schema::SchemaArgs;
+use super::upkeep::{BackupArgs, CompactArgs};
 use super::watch::WatchArgs;
 
 /// A graph-based identity store: who is who, and why
@@ -64,6 +65,8 @@ pub(crate) enum Command {
     Check(CheckArgs),
     Evaluate(EvaluateArgs),
     Rebuild(RebuildArgs),
+    Backup(BackupArgs),
+    Compact(CompactArgs),
     Generate(GenerateArgs),
 }
 

@@ -9,7 +9,7 @@ use kinfold_engine::answers::AssertionsError;
 use kinfold_engine::read::ReadError;
 use kinfold_engine::schema::SchemaError;
 use kinfold_engine::write::{ActError, SchemaError as UnfitSchema, WriteError};
-use kinfold_engine::{AsOfError, OpenError, ViewError};
+use kinfold_engine::{AsOfError, BackupError, OpenError, ViewError};
 use kinfold_query::{ErrorKind, QueryError};
 use tonic::Code;
 
@@ -193,6 +193,12 @@ impl From<ActError> for Failure {
 
 impl From<WriteError> for Failure {
     fn from(error: WriteError) -> Self {
+        Self::failed(error.to_string())
+    }
+}
+
+impl From<BackupError> for Failure {
+    fn from(error: BackupError) -> Self {
         Self::failed(error.to_string())
     }
 }

@@ -25,6 +25,7 @@ mod statements;
 mod stats;
 mod target;
 mod token;
+mod upkeep;
 mod watch;
 
 use std::path::Path;
@@ -90,6 +91,8 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Check(args) => check::run(&args),
         Command::Evaluate(args) => evaluate::run(&args).map(done),
         Command::Rebuild(args) => rebuild::run(&args).map(done),
+        Command::Backup(args) => upkeep::backup(&args).map(done),
+        Command::Compact(args) => upkeep::compact(&args).map(done),
     }
 }
 

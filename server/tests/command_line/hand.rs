@@ -196,6 +196,34 @@ fn a_schema_is_planned_before_it_is_put_in_force() {
 }
 
 #[test]
+fn a_store_is_copied_and_its_files_rewritten() {
+    let place = Place::with_rows();
+    let copied = place.ok(&["backup", "--store", "store", "--to", "copy"]);
+    assert!(
+        copied.starts_with("The copy holds everything up to write ") && copied.ends_with("copy\n"),
+        "{copied}"
+    );
+    assert_eq!(place.persons(&["--store", "copy"]), place.persons(&["--store", "store"]));
+    place.refused(&["backup", "--store", "store", "--to", "copy"], 1, "is not empty");
+    place.refused(&["backup", "--store", "store", "--name", "copy"], 2, "--name");
+    place.refused(&["backup", "--store", "store"], 2, "--to");
+
+    let compacted = place.ok(&["compact", "--store", "store"]);
+    assert!(
+        compacted.starts_with("The store's files took ") && compacted.ends_with(" now.\n"),
+        "{compacted}"
+    );
+    assert!(place.ok(&["check", "--store", "store"]).ends_with("nothing wrong\n"));
+
+    let server = Server::start(&place);
+    let compacted = place.ok(&["compact", "--server", &server.url]);
+    assert!(compacted.ends_with(" now.\n"), "{compacted}");
+    // Its configuration names no directory for copies.
+    place.refused(&["backup", "--server", &server.url, "--name", "monday"], 1, "backup_dir");
+    place.refused(&["backup", "--server", &server.url, "--to", "copy"], 2, "--to");
+}
+
+#[test]
 fn a_schema_is_put_in_force_through_a_server() {
     let place = Place::with_rows();
     let server = Server::start(&place);

@@ -108,7 +108,7 @@ pub(super) fn counted(number: u64, what: &str) -> String {
 }
 
 /// A size in the largest unit that leaves a whole number before the point.
-fn bytes(number: u64) -> String {
+pub(crate) fn bytes(number: u64) -> String {
     let mut size = number as f64;
     let mut unit = "bytes";
     for next in ["KiB", "MiB", "GiB", "TiB"] {

@@ -18,7 +18,7 @@ pub(crate) use events::{
     EVENT_COLUMNS, VERDICT_COLUMNS, act_json, event_row, plan_json, verdict_json, verdict_row, write_act,
     write_plan,
 };
-pub(crate) use figures::{Figures, grouped, write_figures};
+pub(crate) use figures::{Figures, bytes, grouped, write_figures};
 
 /// How an answer is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

@@ -1,5 +1,6 @@
 //! What a target does besides answering: acts, schemas, the feed of changes.
 
+use std::path::Path;
 use std::time::Duration;
 
 use kinfold_engine::answers::Assertions;
@@ -107,6 +108,37 @@ impl Target {
                 let answer =
                     server.call(|client| async move { client.rebuild(v1::RebuildRequest::default()).await });
                 Ok(answer?.plan.ok_or_else(|| server.contract("no plan"))?)
+            }
+        }
+    }
+
+    /// Copies a store's directory to another; gives the write up to which the copy has everything.
+    pub(crate) fn backup_to(&self, to: &Path) -> Result<u64, Failure> {
+        match self {
+            Self::Store(local) => Ok(local.store.backup(to)?.get()),
+            Self::Server(_) => Err(Failure::usage("a server makes its copies itself: give each a --name")),
+        }
+    }
+
+    /// Has a server make a copy of its store under a name, likewise.
+    pub(crate) fn backup_as(&self, name: &str) -> Result<u64, Failure> {
+        match self {
+            Self::Store(_) => Err(Failure::usage("say with --to where the copy goes")),
+            Self::Server(server) => {
+                let request = v1::BackupRequest { name: name.to_owned() };
+                Ok(server.call(|client| async move { client.backup(request).await })?.sequence)
+            }
+        }
+    }
+
+    /// Rewrites the store's files; gives how many bytes they took before and take now.
+    pub(crate) fn compact(&self) -> Result<(u64, u64), Failure> {
+        match self {
+            Self::Store(local) => Ok(local.store.compact()?),
+            Self::Server(server) => {
+                let request = v1::CompactRequest::default();
+                let done = server.call(|client| async move { client.compact(request).await })?;
+                Ok((done.bytes_before, done.bytes_after))
             }
         }
     }
