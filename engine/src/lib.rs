@@ -22,6 +22,8 @@ pub mod bulk;
 mod check;
 #[cfg(feature = "store")]
 mod codec;
+#[cfg(feature = "store")]
+pub mod privacy;
 #[cfg_attr(not(feature = "store"), allow(dead_code, unused_imports))]
 mod resolve;
 #[cfg_attr(not(feature = "store"), allow(dead_code))]

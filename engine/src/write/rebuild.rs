@@ -71,12 +71,17 @@ impl Overlay {
 
     fn resolve_all(&mut self) -> ReadResult<()> {
         for id in (0..self.counters.identifiers).map(IdentifierId::new) {
+            // The numbers of identifiers that were forgotten have no rows.
+            if self.identifiers.get(&self.view, id)?.is_none() {
+                continue;
+            }
             self.settle_denied(id)?;
             self.forget_unchanged();
         }
         let mut persons = Vec::new();
         for id in (0..self.counters.identifiers).map(IdentifierId::new) {
-            let namespace = self.namespace(id)?;
+            let Some(row) = self.identifiers.get(&self.view, id)? else { continue };
+            let namespace = NamespaceId::new(row.namespace);
             if self.rules.is_person(namespace) {
                 persons.push(id);
             }
@@ -108,7 +113,8 @@ impl Overlay {
 
         let mut owners: BTreeSet<crate::model::PersonKey> = BTreeSet::new();
         for id in (0..self.counters.identifiers).map(IdentifierId::new) {
-            match self.owner(id)?.and_then(|row| row.person()) {
+            let Some(owner) = self.owner(id)? else { continue };
+            match owner.person() {
                 Some(person) => {
                     if owners.insert(person) {
                         self.rebuild_homes(person)?;
@@ -193,6 +199,7 @@ impl Overlay {
                     plan.household_changes += 1;
                     continue;
                 }
+                Change::Erased(_) => continue,
                 Change::Persons(change) => {
                     plan.changed += change.before.len() as u64;
                     match change.kind() {
