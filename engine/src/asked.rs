@@ -321,7 +321,8 @@ impl<R: Basis> Asked<R> {
             | Cause::Schema { .. }
             | Cause::Rebuild
             | Cause::BackgroundCut
-            | Cause::BulkLoad => false,
+            | Cause::BulkLoad
+            | Cause::Erasure { .. } => false,
         };
         if by_cause {
             return Ok(true);
@@ -336,6 +337,7 @@ impl<R: Basis> Asked<R> {
                 self.hides_person(change.before.iter().chain(&change.after).copied())
             }
             Change::Households(change) => self.hides_person(change.moved.iter().map(|moved| moved.person)),
+            Change::Erased(change) => self.hides_person(change.after.iter().copied()),
         }
     }
 
@@ -511,6 +513,10 @@ impl<R: Basis> Read for Asked<R> {
             Some(row) if self.person_refused(row.key)?.is_some() => Ok(None),
             row => Ok(row),
         }
+    }
+
+    fn is_erased(&self, id: PersonId) -> ReadResult<bool> {
+        self.view.is_erased(id)
     }
 
     fn persons(&self) -> impl Iterator<Item = ReadResult<PersonRow>> + '_ {

@@ -154,8 +154,9 @@ impl Check<'_> {
     fn dictionary(&mut self, identifiers: &Loaded<IdentifierRow>) -> ReadResult<()> {
         let mut entries = 0;
         self.each::<DictionaryRow>(|check, (namespace, hash), row| {
+            // One that was forgotten keeps its value out, and leads nowhere.
+            let Some(id) = row.identifier() else { return };
             entries += 1;
-            let id = IdentifierId::new(row.id);
             let secret = &check.snapshot.state.secret;
             let leads = identifiers.get(&id).is_some_and(|known| {
                 known.namespace == namespace.get()
@@ -354,13 +355,14 @@ impl Check<'_> {
                 PersonIdRow::Merged(into) => {
                     let leads = ends(*id, PersonId::from_raw(*into), |id| match ids.get(&id) {
                         None => Next::Nothing,
-                        Some(PersonIdRow::Living(_)) => Next::End,
+                        Some(PersonIdRow::Living(_) | PersonIdRow::Erased) => Next::End,
                         Some(PersonIdRow::Merged(into)) => Next::Go(PersonId::from_raw(*into)),
                     });
                     self.expect(leads, Table::PersonIds, || {
                         format!("{id} was merged into nobody that lives")
                     });
                 }
+                PersonIdRow::Erased => {}
             }
         }
         self.expect(living == persons.len(), Table::PersonIds, || {
@@ -901,8 +903,15 @@ impl Check<'_> {
             ("links", counters.links, links.len() as u64 / 2),
             ("links held back", counters.held_back, held),
             ("persons", counters.persons, persons.len() as u64),
-            ("identifiers", u64::from(counters.identifiers), identifiers.len() as u64),
         ];
+        // Those that were forgotten have left their numbers, which are given to no other.
+        let given = identifiers.keys().next_back().is_none_or(|last| last.get() < counters.identifiers);
+        self.expect(given, Table::Meta, || {
+            format!(
+                "{} identifiers were ever there by the count; one has a later number",
+                counters.identifiers
+            )
+        });
         for (what, counted, there) in figures {
             self.expect(counted == there, Table::Meta, || {
                 format!("{counted} {what} counted, there are {there}")

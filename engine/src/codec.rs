@@ -12,6 +12,8 @@
 use std::hash::Hash;
 
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
+use bincode::de::{BorrowDecode, BorrowDecoder, Decoder};
+use bincode::error::DecodeError;
 use bincode::{Decode, Encode};
 
 use crate::consent;
@@ -139,6 +141,11 @@ impl KeyBytes {
     pub(crate) fn as_slice(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
+
+    /// A key that was read; `None` where it is longer than any.
+    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
+        (bytes.len() <= Self::MAX).then(|| Self::new(&[bytes]))
+    }
 }
 
 /// Takes fixed-size numbers off the front of a key.
@@ -226,16 +233,26 @@ impl Counters {
 
     /// Counts a value that was denied.
     pub(crate) fn count_denied(&mut self, source: SourceId, namespace: NamespaceId) {
-        let key = (source.get(), namespace.get());
-        match self.denied.binary_search_by_key(&key, |(source, namespace, _)| (*source, *namespace)) {
-            Ok(at) => self.denied[at].2 += 1,
-            Err(at) => self.denied.insert(at, (key.0, key.1, 1)),
-        }
+        count_by(&mut self.denied, source, namespace);
+    }
+
+    /// Counts a value that was refused because it was forgotten.
+    pub(crate) fn count_forgotten(&mut self, source: SourceId, namespace: NamespaceId) {
+        count_by(&mut self.forgotten.0, source, namespace);
     }
 
     /// What was there when these were the counters.
     pub(crate) fn horizon(&self) -> Horizon {
         Horizon { identifiers: self.identifiers, persons: self.next_person, households: self.next_household }
+    }
+}
+
+/// Counts one more of a source and a namespace, in a list ordered by both.
+fn count_by(counts: &mut Vec<(u16, u16, u64)>, source: SourceId, namespace: NamespaceId) {
+    let key = (source.get(), namespace.get());
+    match counts.binary_search_by_key(&key, |(source, namespace, _)| (*source, *namespace)) {
+        Ok(at) => counts[at].2 += 1,
+        Err(at) => counts.insert(at, (key.0, key.1, 1)),
     }
 }
 
@@ -415,6 +432,17 @@ pub(crate) type KeyRingKey = (IdentifierId, SourceId, Hash128);
 #[derive(Clone, Copy, PartialEq, Debug, Encode, Decode)]
 pub(crate) struct DictionaryRow {
     pub(crate) id: u32,
+}
+
+impl DictionaryRow {
+    /// Refuses the value of an identifier that was forgotten. The number is never
+    /// given: a store is full some numbers before it.
+    pub(crate) const FORGOTTEN: Self = Self { id: u32::MAX };
+
+    /// The identifier; `None` where it was forgotten.
+    pub(crate) fn identifier(self) -> Option<IdentifierId> {
+        (self != Self::FORGOTTEN).then(|| IdentifierId::new(self.id))
+    }
 }
 row!(
     DictionaryRow,
@@ -723,6 +751,8 @@ pub(crate) enum PersonIdRow {
     Living(u64),
     /// It was merged into the person with this id.
     Merged(u64),
+    /// All of it was forgotten.
+    Erased,
 }
 row!(
     PersonIdRow,
@@ -911,13 +941,34 @@ impl RecordRow {
                     last: time,
                     withdrawn: Vec::new(),
                 });
-                self.claims.sort_by(|x, y| {
-                    (&x.identifiers, x.kind)
-                        .cmp(&(&y.identifiers, y.kind))
-                        .then(x.confidence.total_cmp(&y.confidence))
-                });
+                self.order_claims();
             }
         }
+    }
+
+    fn order_claims(&mut self) {
+        self.claims.sort_by(|x, y| {
+            (&x.identifiers, x.kind)
+                .cmp(&(&y.identifiers, y.kind))
+                .then(x.confidence.total_cmp(&y.confidence))
+        });
+    }
+
+    /// Makes one of claims that have come to say the same.
+    pub(crate) fn join_claims(&mut self) {
+        self.order_claims();
+        self.claims.dedup_by(|claim, before| {
+            let same = claim.identifiers == before.identifiers
+                && claim.kind == before.kind
+                && claim.confidence == before.confidence
+                && claim.withdrawn == before.withdrawn;
+            if same {
+                before.count += claim.count;
+                before.first = before.first.min(claim.first);
+                before.last = before.last.max(claim.last);
+            }
+            same
+        });
     }
 
     /// Notes the value of an attribute of this name and number at a time; of two
@@ -971,6 +1022,8 @@ pub(crate) struct RequestRow {
     pub(crate) denied: u32,
     pub(crate) held_back: u32,
     pub(crate) rejected: Vec<StoredRejection>,
+    /// How many values were refused because they were forgotten.
+    pub(crate) forgotten: Later<u32>,
 }
 row!(RequestRow, Requests, |key: Hash128| KeyBytes::new(&[&key]), |r| r.take()?);
 
@@ -1050,6 +1103,35 @@ pub(crate) struct Counters {
     pub(crate) by_source: Vec<u64>,
     /// How many values were denied: source, namespace, count.
     pub(crate) denied: Vec<(u16, u16, u64)>,
+    /// How many values were refused because they were forgotten: source, namespace, count.
+    pub(crate) forgotten: Later<Vec<(u16, u16, u64)>>,
+}
+
+/// The last field of a row that had none of it at first: a row that was stored
+/// before then ends where it would begin, and has the default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Encode)]
+pub(crate) struct Later<T>(pub(crate) T);
+
+impl<T: Default> Later<T> {
+    fn read(field: Result<T, DecodeError>) -> Result<Self, DecodeError> {
+        match field {
+            // The checksum was right: nothing is missing that was ever there.
+            Err(DecodeError::UnexpectedEnd { .. }) => Ok(Self::default()),
+            field => field.map(Self),
+        }
+    }
+}
+
+impl<C, T: Decode<C> + Default> Decode<C> for Later<T> {
+    fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        Self::read(T::decode(decoder))
+    }
+}
+
+impl<'de, C, T: BorrowDecode<'de, C> + Default> BorrowDecode<'de, C> for Later<T> {
+    fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        Self::read(T::borrow_decode(decoder))
+    }
 }
 
 /// The names that a store has numbered, as stored.
@@ -1147,6 +1229,29 @@ mod tests {
                 "{length}"
             );
         }
+    }
+
+    #[test]
+    fn a_row_from_before_a_field_has_its_default() {
+        #[derive(Encode)]
+        struct Before {
+            content: Hash128,
+            seq: u64,
+            accepted: u32,
+            denied: u32,
+            held_back: u32,
+            rejected: Vec<StoredRejection>,
+        }
+        let rejected =
+            vec![StoredRejection { index: 3, field: "source".into(), reason: 1, message: "".into() }];
+        let before = Before { content: [7; 16], seq: 9, accepted: 5, denied: 1, held_back: 0, rejected };
+        let mut value = Vec::new();
+        encode_value(Table::Requests, b"key", &before, &mut value);
+        let row: RequestRow = decode_value(Table::Requests, b"key", &value).expect("an older row");
+        assert_eq!((row.seq, row.rejected.len(), row.forgotten), (9, 1, Later(0)));
+        encode_value(Table::Requests, b"key", &RequestRow { forgotten: Later(2), ..row.clone() }, &mut value);
+        let again: RequestRow = decode_value(Table::Requests, b"key", &value).expect("a newer row");
+        assert_eq!(again, RequestRow { forgotten: Later(2), ..row });
     }
 
     #[test]

@@ -24,6 +24,8 @@ mod check;
 mod codec;
 #[cfg(feature = "store")]
 mod dense;
+#[cfg(feature = "store")]
+pub mod privacy;
 #[cfg_attr(not(feature = "store"), allow(dead_code, unused_imports))]
 mod resolve;
 #[cfg_attr(not(feature = "store"), allow(dead_code))]

@@ -288,6 +288,9 @@ pub trait Read {
     /// it went into (then the row's id differs from `id`).
     fn person_by_id(&self, id: PersonId) -> ReadResult<Option<PersonRow>>;
 
+    /// Whether all that this id named was forgotten, so that it names nobody.
+    fn is_erased(&self, id: PersonId) -> ReadResult<bool>;
+
     /// Every person, in no particular order.
     fn persons(&self) -> impl Iterator<Item = ReadResult<PersonRow>> + '_;
 

@@ -205,6 +205,7 @@ impl Snapshot {
         if let Some(namespace) = self.state.names.namespace(&identifier.namespace) {
             let hash = self.state.secret.hash(Hashed::Value, value.as_bytes());
             // In an earlier state the dictionary lists what came after it, too.
+            // A value that was forgotten stands there under a number that is never given.
             if let Some(row) = self.rows().get::<DictionaryRow>((namespace, hash))?
                 && row.id < self.state.counters.identifiers
             {
@@ -223,6 +224,18 @@ impl Snapshot {
         let mut rows = self.rows().scan::<R>(KeyBytes::new(&[]));
         rows.seek(from);
         rows.take_while(move |row| row.as_ref().map_or(true, |(key, _)| *key < to))
+    }
+
+    /// Where the merges from an id lead; the row is never another merge.
+    fn end_of(&self, id: PersonId) -> ReadResult<Option<(PersonId, PersonIdRow)>> {
+        let mut at = id;
+        for _ in 0..MAX_ALIASES {
+            match self.rows().get::<PersonIdRow>(at)? {
+                Some(PersonIdRow::Merged(into)) => at = PersonId::from_raw(into),
+                row => return Ok(row.map(|row| (at, row))),
+            }
+        }
+        Err(corrupt::<PersonIdRow>(format!("the merges from {id} lead in a circle")))
     }
 
     /// A person's chunks after the first.
@@ -490,19 +503,17 @@ impl Read for Snapshot {
     }
 
     fn person_by_id(&self, id: PersonId) -> ReadResult<Option<PersonRow>> {
-        let mut id = id;
-        for _ in 0..MAX_ALIASES {
-            match self.rows().get::<PersonIdRow>(id)? {
-                None => return Ok(None),
-                Some(PersonIdRow::Merged(into)) => id = PersonId::from_raw(into),
-                Some(PersonIdRow::Living(key)) => {
-                    let key = PersonKey::new(key);
-                    let missing = || corrupt::<PersonIdRow>(format!("{id} leads to no person"));
-                    return self.person(key)?.ok_or_else(missing).map(Some);
-                }
+        match self.end_of(id)? {
+            None | Some((_, PersonIdRow::Erased | PersonIdRow::Merged(_))) => Ok(None),
+            Some((id, PersonIdRow::Living(key))) => {
+                let missing = || corrupt::<PersonIdRow>(format!("{id} leads to no person"));
+                self.person(PersonKey::new(key))?.ok_or_else(missing).map(Some)
             }
         }
-        Err(corrupt::<PersonIdRow>(format!("the merges from {id} lead in a circle")))
+    }
+
+    fn is_erased(&self, id: PersonId) -> ReadResult<bool> {
+        Ok(matches!(self.end_of(id)?, Some((_, PersonIdRow::Erased))))
     }
 
     fn persons(&self) -> impl Iterator<Item = ReadResult<PersonRow>> + '_ {

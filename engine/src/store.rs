@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use crate::bulk::{BulkError, BulkLoad, BulkOptions, Staged};
 use crate::codec::{Counters, Hash128, LAYOUT_VERSION, RequestRow, StoredNames, Table, decode_value, hex};
 use crate::model::{Catalogue, Names, Seq};
+use crate::privacy::{Erased, Forget, ForgetReport, Proof, search};
 use crate::read::{Read as _, ReadError, ReadResult};
 use crate::rules::Rules;
 use crate::schema::{Schema, SchemaError};
@@ -17,9 +18,9 @@ use crate::snapshot::{COUNTERS, NAMES, SCHEMA, STORED_SCHEMA, Snapshot, State, r
 use crate::storage::{Access, Database, Place, StorageOptions, View, Work};
 use crate::watch::Watch;
 use crate::write::{
-    Act, ActError, ActReceipt, Authored, Batch, Done, Overlay, Publish, Receipt, Reply,
-    SchemaError as ChangeError, SchemaPlan, WriteError, Writer, check_author, prepare_act, request_key,
-    request_row, stored_names,
+    Act, ActError, ActReceipt, Authored, Batch, Done, Forgotten, Overlay, Publish, Receipt, Reply,
+    SchemaError as ChangeError, SchemaPlan, WriteError, Writer, check_author, prepare_act, prepare_forget,
+    request_key, request_row, stored_names,
 };
 
 const KEY_FILE: &str = "kinfold.key";
@@ -30,6 +31,10 @@ const KEY_PROOF: &[u8] = b"key_proof";
 pub(crate) const INTENT: &[u8] = b"intent";
 /// Stands in the store while a bulk load is put into it.
 pub(crate) const LOADING: &[u8] = b"loading";
+/// Names the rows of an erasure until the files that may hold them are rewritten.
+pub(crate) const ERASING: &[u8] = b"erasing";
+/// How long an erasure waits for those who read an earlier state.
+const READERS: Duration = Duration::from_secs(30);
 /// Where a bulk load works, beside the database.
 const WORKPLACE: &str = "loading";
 
@@ -189,6 +194,8 @@ struct Inner {
     /// `None` when open for reading only, or closed.
     writer: RwLock<Option<Writer>>,
     read_only: bool,
+    /// Held while something is erased: one erasure, with its proof, after another.
+    erasing: Mutex<()>,
     /// Told how many observations each commit held.
     observer: OnceLock<Box<dyn Fn(u64) + Send + Sync>>,
 }
@@ -250,6 +257,8 @@ pub struct Stats {
     pub sources: Vec<(String, u64)>,
     /// How many values were denied: source, namespace, count.
     pub denied: Vec<(String, String, u64)>,
+    /// How many values were refused because they were forgotten: source, namespace, count.
+    pub forgotten: Vec<(String, String, u64)>,
     /// Bytes that the sorted files take on disk.
     pub disk_bytes: u64,
 }
@@ -390,6 +399,7 @@ impl Store {
             progress: Condvar::new(),
             writer: RwLock::new(None),
             read_only,
+            erasing: Mutex::new(()),
             observer: OnceLock::new(),
         });
         let store = Self { inner: Arc::clone(&inner) };
@@ -466,15 +476,7 @@ impl Store {
         act: &Act,
         by: Authored,
     ) -> Result<ActReceipt, ActError> {
-        let request = match request_id {
-            None => None,
-            Some(id) => {
-                let secret = &self.inner.secret;
-                let key = request_key(id, secret).map_err(ActError::Write)?;
-                let said = format!("{act:?} {by:?}");
-                Some((id.to_owned(), key, secret.hash(Hashed::RequestContent, said.as_bytes())))
-            }
-        };
+        let request = self.request_of(request_id, || format!("{act:?} {by:?}"))?;
         let schema = Arc::clone(&self.snapshot().state.schema);
         let act = prepare_act(act, by, &schema, &self.inner.secret)?;
         self.work(move |overlay| {
@@ -496,15 +498,7 @@ impl Store {
                     let events = overlay.events_since(before)?;
                     let seq = Seq::new(overlay.counters.seq);
                     if let Some((_, key, content)) = request {
-                        let accepted = changed.into();
-                        let receipt = Receipt {
-                            seq,
-                            replayed: false,
-                            accepted,
-                            denied: 0,
-                            rejected: Vec::new(),
-                            held_back: 0,
-                        };
+                        let receipt = Receipt { accepted: changed.into(), ..Receipt::of(seq) };
                         overlay.requests.put(key, request_row(content, &receipt));
                     }
                     Ok(ActReceipt { seq, changed, replayed: false, events })
@@ -513,6 +507,126 @@ impl Store {
             })
         })
         .unwrap_or_else(|error| Err(ActError::Write(error)))
+    }
+
+    /// What a request is kept under, and a hash of what it says.
+    fn request_of(
+        &self,
+        request_id: Option<&str>,
+        said: impl FnOnce() -> String,
+    ) -> Result<Option<(String, Hash128, Hash128)>, ActError> {
+        let Some(id) = request_id else { return Ok(None) };
+        let secret = &self.inner.secret;
+        let key = request_key(id, secret).map_err(ActError::Write)?;
+        Ok(Some((id.to_owned(), key, secret.hash(Hashed::RequestContent, said().as_bytes()))))
+    }
+
+    /// Erases identifiers, with all that is known of them now and was ever
+    /// known, and proves that no file of the store holds them any more.
+    ///
+    /// What is erased is one atomic write. Then the files that may hold it are
+    /// rewritten, and rows and files searched; this takes as long as it takes to
+    /// read the store once. Readers of earlier states are waited for half a
+    /// minute. Where the proof is not complete, or the process ended before it
+    /// was, the same call makes it again: for identifiers that are forgotten
+    /// already, only the proof is made. Copies of the store keep what they hold.
+    ///
+    /// A forgotten value is refused when it comes in again ([`Receipt::forgotten`]),
+    /// until [`Act::Readmit`].
+    pub fn forget(
+        &self,
+        request_id: Option<&str>,
+        forget: &Forget,
+        by: Authored,
+    ) -> Result<ForgetReport, ActError> {
+        let started = Instant::now();
+        let request = self.request_of(request_id, || format!("{forget:?} {by:?}"))?;
+        let prepared = prepare_forget(forget, by, &self.snapshot().state.schema, &self.inner.secret)?;
+        let _alone = self.inner.erasing.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = |error| ActError::Write(WriteError::Read(error));
+        let unproven: Option<Vec<(u8, Vec<u8>)>> =
+            meta(&self.snapshot().state.view, ERASING).map_err(read)?;
+        let known = unproven.unwrap_or_default();
+        let secret = Arc::clone(&self.inner.secret);
+        let done = self.work(move |overlay| {
+            let mut done = None;
+            if let Some((id, key, content)) = &request
+                && let Some(known) = overlay.requests.get(&overlay.view, *key)?
+            {
+                if known.content != *content {
+                    let reused = WriteError::RequestReused { request_id: id.clone() };
+                    return Ok(Err(ActError::Write(reused)));
+                }
+                done = Some((known.seq, known.accepted > 0));
+            }
+            let before = overlay.counters.seq;
+            if let Some((seq, changed)) = done {
+                let values = overlay.forgotten_before(&prepared)?;
+                let events = if changed { overlay.events_of(seq)? } else { Vec::new() };
+                return Ok(Ok((Seq::new(seq), true, Forgotten { values, ..Forgotten::default() }, events)));
+            }
+            let forgotten = match overlay.forget(&prepared, &secret)? {
+                Ok(forgotten) => forgotten,
+                Err(refused) => return Ok(Err(refused)),
+            };
+            let changed = overlay.counters.seq > before;
+            if changed {
+                overlay.erasing.extend(known);
+            }
+            let seq = Seq::new(overlay.counters.seq);
+            if let Some((_, key, content)) = request {
+                let receipt = Receipt { accepted: changed.into(), ..Receipt::of(seq) };
+                overlay.requests.put(key, request_row(content, &receipt));
+            }
+            let events = overlay.events_since(before)?;
+            Ok(Ok((seq, false, forgotten, events)))
+        });
+        let (seq, replayed, Forgotten { erased, values }, events) =
+            done.unwrap_or_else(|error| Err(ActError::Write(error)))?;
+        let mut proof = self.prove(&values).map_err(ActError::Write)?;
+        proof.took = started.elapsed();
+        Ok(ForgetReport { seq, replayed, erased, events, proof })
+    }
+
+    /// Says what [`Store::forget`] would erase, and writes nothing.
+    pub fn plan_forget(&self, forget: &Forget) -> Result<Erased, ActError> {
+        let state = self.snapshot().state;
+        let read = |error| ActError::Write(WriteError::Read(error));
+        // It is kept nowhere.
+        let nobody = Authored { author: "-".to_owned(), reason: "-".to_owned() };
+        let prepared = prepare_forget(forget, nobody, &state.schema, &self.inner.secret)?;
+        let mut overlay = Overlay::new(
+            Arc::clone(&state.view),
+            Arc::clone(&state.schema),
+            (*state.names).clone(),
+            (*state.counters).clone(),
+        );
+        Ok(overlay.forget(&prepared, &self.inner.secret).map_err(read)??.erased)
+    }
+
+    /// Rewrites the files that may hold what was erased, and searches all of them for the values.
+    fn prove(&self, values: &[String]) -> Result<Proof, WriteError> {
+        let database = &self.inner.database;
+        let mut proof = Proof { in_memory: !database.is_on_disk(), ..Proof::default() };
+        // What was kept of rows that are gone is served to nobody; it is not kept for long either.
+        database.forget_recent();
+        let unproven: Option<Vec<(u8, Vec<u8>)>> = meta(&database.view()?, ERASING)?;
+        if let Some(rows) = unproven {
+            let rewritten = database.rewrite_files(&rows, READERS).map_err(WriteError::Storage)?;
+            proof.held = rewritten.held;
+            proof.files_rewritten = rewritten.files;
+            if !rewritten.held && rewritten.left.is_empty() {
+                let mut batch = database.batch();
+                batch
+                    .delete_meta(ERASING)
+                    .and_then(|()| database.write(batch))
+                    .map_err(WriteError::Storage)?;
+            }
+            proof.files_left = rewritten.left;
+        }
+        let directory = database.is_on_disk().then_some(self.inner.path.as_path());
+        search(values, &database.view()?, directory, &mut proof)?;
+        Ok(proof)
     }
 
     /// Says what a schema would change in who is who, and writes nothing.
@@ -604,6 +718,12 @@ impl Store {
             directory,
             options,
         )
+    }
+
+    /// Whether a bulk load can begin: no identifier was ever there. One in which
+    /// all of them were forgotten takes none.
+    pub fn takes_bulk_load(&self) -> bool {
+        self.snapshot().state.counters.identifiers == 0
     }
 
     /// Puts a bulk load into the store, if nothing was written since `before`;
@@ -720,6 +840,16 @@ impl Store {
                 .map(|(at, name)| (name.to_owned(), counts.get(at).copied().unwrap_or(0)))
                 .collect()
         };
+        let by_source = |counts: &[(u16, u16, u64)]| {
+            counts
+                .iter()
+                .map(|(source, namespace, count)| {
+                    let source = names.source_name(crate::model::SourceId::new(*source));
+                    let namespace = names.namespace_name(crate::model::NamespaceId::new(*namespace));
+                    (source.to_owned(), namespace.to_owned(), *count)
+                })
+                .collect()
+        };
         Ok(Stats {
             seq: Seq::new(counters.seq),
             identifiers: by_name(&names.namespaces, &counters.by_namespace),
@@ -730,15 +860,8 @@ impl Store {
             records: counters.records,
             observations: counters.observations,
             sources: by_name(&names.sources, &counters.by_source),
-            denied: counters
-                .denied
-                .iter()
-                .map(|(source, namespace, count)| {
-                    let source = names.source_name(crate::model::SourceId::new(*source));
-                    let namespace = names.namespace_name(crate::model::NamespaceId::new(*namespace));
-                    (source.to_owned(), namespace.to_owned(), *count)
-                })
-                .collect(),
+            denied: by_source(&counters.denied),
+            forgotten: by_source(&counters.forgotten.0),
             disk_bytes: self.inner.database.disk_bytes(),
         })
     }

@@ -242,8 +242,16 @@ impl Inner {
     }
 
     fn is_personal(&mut self, id: IdentifierId) -> ReadResult<bool> {
+        if !self.is_known(id)? {
+            return Ok(false);
+        }
         let namespace = self.overlay.namespace(id)?;
         Ok(self.overlay.rules.is_person(namespace))
+    }
+
+    /// Whether an identifier has a row: the number of one that was forgotten has none.
+    fn is_known(&mut self, id: IdentifierId) -> ReadResult<bool> {
+        Ok(self.overlay.identifiers.get(&self.overlay.view, id)?.is_some())
     }
 
     fn settle_everything(&mut self) -> ReadResult<()> {
@@ -274,7 +282,7 @@ impl Inner {
                     }
                 }
                 HouseholdMember::Identifier(home) => {
-                    if !self.housed.insert(home) {
+                    if !self.housed.insert(home) || !self.is_known(home)? {
                         continue;
                     }
                     found.push(home);
@@ -496,12 +504,16 @@ impl Read for Supposed {
             }
             inner.settle(id.anchor())?;
             match inner.overlay.person_ids.get(&inner.overlay.view, id)?.copied() {
-                None => return Ok(None),
+                None | Some(PersonIdRow::Erased) => return Ok(None),
                 Some(PersonIdRow::Merged(into)) => id = PersonId::from_raw(into),
                 Some(PersonIdRow::Living(key)) => return inner.person_row(PersonKey::new(key)),
             }
         }
         Err(corrupt::<PersonIdRow>(format!("the merges from {id} lead in a circle")))
+    }
+
+    fn is_erased(&self, id: PersonId) -> ReadResult<bool> {
+        self.base.is_erased(id)
     }
 
     fn persons(&self) -> impl Iterator<Item = ReadResult<PersonRow>> + '_ {
@@ -747,6 +759,10 @@ impl Read for StoreView {
 
     fn person_by_id(&self, id: PersonId) -> ReadResult<Option<PersonRow>> {
         ask!(self, view => view.person_by_id(id))
+    }
+
+    fn is_erased(&self, id: PersonId) -> ReadResult<bool> {
+        ask!(self, view => view.is_erased(id))
     }
 
     fn persons(&self) -> impl Iterator<Item = ReadResult<PersonRow>> + '_ {

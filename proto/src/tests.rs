@@ -57,6 +57,8 @@ fn every_method_has_its_own_request_and_response() {
             "Require",
             "Release",
             "Retract",
+            "Forget",
+            "Readmit",
             "GetOutcome",
             "ResolvePerson",
             "BatchResolvePersons",

@@ -29,13 +29,15 @@ use crate::traces::{CallSpan, Traces};
 type Bytes = <Body as http_body::Body>::Data;
 
 /// Every method of the contract, and what it takes to call it.
-const METHODS: [(&str, Role); 35] = [
+const METHODS: [(&str, Role); 37] = [
     ("IngestService/Observe", Role::Write),
     ("IngestService/ObserveStream", Role::Write),
     ("IngestService/Forbid", Role::Write),
     ("IngestService/Require", Role::Write),
     ("IngestService/Release", Role::Write),
     ("IngestService/Retract", Role::Write),
+    ("IngestService/Forget", Role::Write),
+    ("IngestService/Readmit", Role::Write),
     ("IngestService/GetOutcome", Role::Write),
     ("LookupService/ResolvePerson", Role::Read),
     ("LookupService/BatchResolvePersons", Role::Read),

@@ -289,6 +289,7 @@ impl Figures {
             ("records", stats.records),
             ("observations", stats.observations),
             ("denied_values", stats.denied.iter().map(|(_, _, count)| count).sum()),
+            ("forgotten_values", stats.forgotten.iter().map(|(_, _, count)| count).sum()),
             ("bytes_on_disk", stats.disk_bytes),
         ] {
             set(&metrics.store, name, value);

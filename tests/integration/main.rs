@@ -11,6 +11,7 @@ mod evaluate;
 mod fuzz;
 mod language;
 mod pictures;
+mod privacy;
 mod queries;
 mod readme;
 mod resolution;

@@ -124,6 +124,38 @@ pub struct IdentifierPicture {
     pub lookup: Lookup,
 }
 
+impl Picture {
+    /// Leaves out what is gone of an earlier state once these identifiers are
+    /// forgotten, and what may be otherwise by that: profiles, and when records were seen.
+    pub fn forget(&mut self, names: &BTreeSet<Id>, numbers: &BTreeSet<IdentifierId>) {
+        let names_of = |members: &mut BTreeSet<Id>| members.retain(|id| !names.contains(id));
+        for person in self.persons.values_mut() {
+            names_of(&mut person.members);
+            person.row.size = person.members.len() as u32;
+            person.profile = None;
+        }
+        self.persons.retain(|_, person| !person.members.is_empty());
+        for (row, lodgers, homes) in self.households.values_mut() {
+            lodgers.retain(|person| self.persons.contains_key(person));
+            names_of(homes);
+            (row.persons, row.identifiers) = (lodgers.len() as u32, homes.len() as u32);
+        }
+        self.identifiers.retain(|id, _| !names.contains(id));
+        for identifier in self.identifiers.values_mut() {
+            identifier.links.retain(|(link, _)| !numbers.contains(&link.other));
+            identifier.overrides.retain(|row| !numbers.contains(&row.other));
+            for record in &mut identifier.records {
+                record.identifiers.retain(|id| !numbers.contains(id));
+                (record.first_seen, record.last_seen) = (Timestamp::default(), Timestamp::default());
+            }
+            if let Lookup::Person { person, members, .. } = &mut identifier.lookup {
+                members.retain(|member| !numbers.contains(&member.id));
+                person.size = members.len() as u32;
+            }
+        }
+    }
+}
+
 /// Takes the picture of a state.
 pub fn picture(read: &impl Read) -> ReadResult<Picture> {
     let members = persons(read)?;

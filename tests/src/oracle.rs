@@ -94,6 +94,8 @@ pub struct World {
     pub known: BTreeSet<Id>,
     /// Every source that ever sent anything.
     pub sources: BTreeSet<String>,
+    /// Every identifier that was forgotten and not let in again.
+    pub forgotten: BTreeSet<Id>,
 }
 
 /// Whether an act changed anything; `None` where it is refused.
@@ -181,6 +183,12 @@ impl World {
     pub fn observe(&mut self, seen: &Seen) {
         let mut seen = seen.clone();
         seen.ids.retain(|id| !self.rules.denied.contains(id));
+        let named = seen.ids.len();
+        seen.ids.retain(|id| !self.forgotten.contains(id));
+        if seen.ids.is_empty() && named > 0 {
+            // What belongs to nobody else is not kept.
+            seen.record = None;
+        }
         self.known.extend(seen.ids.iter().cloned());
         self.sources.insert(seen.source.clone());
         self.seen.push(seen);
@@ -274,6 +282,28 @@ impl World {
             self.seen.retain(|seen| seen.source != source);
             any
         })
+    }
+
+    /// Forgets identifiers, as if they had never come in.
+    pub fn forget(&mut self, ids: &BTreeSet<Id>) {
+        let of = |seen: &Seen| (seen.source.clone(), seen.record.clone());
+        let named: BTreeSet<_> =
+            self.seen.iter().filter(|seen| seen.ids.iter().any(|id| ids.contains(id))).map(of).collect();
+        for seen in &mut self.seen {
+            seen.ids.retain(|id| !ids.contains(id));
+        }
+        let left: BTreeSet<_> = self.seen.iter().filter(|seen| !seen.ids.is_empty()).map(of).collect();
+        // A record that named nobody else goes whole.
+        self.seen
+            .retain(|seen| !seen.ids.is_empty() || !named.contains(&of(seen)) || left.contains(&of(seen)));
+        self.overrides.retain(|(a, b), _| !ids.contains(a) && !ids.contains(b));
+        self.known.retain(|id| !ids.contains(id));
+        self.forgotten.extend(ids.iter().cloned());
+    }
+
+    /// Lets a forgotten identifier in again.
+    pub fn readmit(&mut self, id: &Id) -> Outcome {
+        self.forgotten.remove(id).then_some(true)
     }
 
     /// The links that there are.

@@ -197,6 +197,29 @@ class Client:
         """Withdraws all that a source ever said."""
         return self._act("Retract", author, reason, request_id, what=api.Retraction(source=source))
 
+    def forget(self, *identifiers, person_of=None, person=None, author, reason, request_id=None, dry_run=False, timeout=None):
+        """Erases identifiers, or all of the person of an identifier or of an id, and proves it.
+
+        The answer has the `receipt`, what was `erased`, and the `proof`; with `dry_run` nothing is written, and it
+        has only what would be erased. It takes as long as it takes to read the store once.
+        """
+        request = api.ForgetRequest(
+            author=author, reason=reason, request_id=request_id or str(uuid.uuid4()), dry_run=dry_run
+        )
+        if (bool(identifiers), person_of is not None, person is not None).count(True) != 1:
+            raise ValueError("name identifiers, or `person_of`, or `person`")
+        if person_of is not None:
+            request.person_of.CopyFrom(identifier(person_of))
+        elif person is not None:
+            request.person_id = person
+        else:
+            request.identifiers.identifiers.extend(identifier(it) for it in identifiers)
+        return self.call("IngestService", "Forget", request, again=True, timeout=timeout)
+
+    def readmit(self, name, *, author, reason, request_id=None):
+        """Lets a forgotten identifier in again."""
+        return self._act("Readmit", author, reason, request_id, identifier=identifier(name))
+
     def _act(self, method, author, reason, request_id, **what):
         request = getattr(api, method + "Request")(
             author=author, reason=reason, request_id=request_id or str(uuid.uuid4()), **what

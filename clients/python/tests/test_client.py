@@ -136,6 +136,34 @@ def test_what_people_say_is_done_once(store):
     assert caught.value.reason == "SOURCE_UNKNOWN"
 
 
+def test_what_is_forgotten_stays_out(store):
+    by = {"author": "ann", "reason": "a test"}
+    seen = Observation("app", ["email:zoe@example.com", "account:z-1"], record_id="r-zoe", attributes={"note": "zoe@example.com"})
+    store.observe([seen])
+    person = store.person("account:z-1").id
+    would = store.forget("email:zoe@example.com", dry_run=True, author="", reason="").erased
+    assert [(it.namespace, it.count) for it in would.identifiers] == [("email", 1)] and would.links == 1
+    done = store.forget("email:zoe@example.com", request_id="gone", **by)
+    assert done.proof.complete and done.proof.files and not done.receipt.replayed and done.erased == would
+    again = store.forget("email:zoe@example.com", request_id="gone", **by)
+    assert again.receipt.replayed and again.proof.complete
+    with pytest.raises(KinfoldError) as caught:
+        store.person("email:zoe@example.com")
+    assert caught.value.reason == "IDENTIFIER_UNKNOWN"
+    receipt = store.observe([seen])[0]
+    assert (receipt.accepted, receipt.forgotten) == (1, 1)
+    assert sum(it.count for it in store.stats().forgotten) == 1
+    assert store.forget(person=person, **by).erased.person_ids
+    with pytest.raises(KinfoldError) as caught:
+        store.person(person)
+    assert caught.value.reason == "PERSON_ERASED"
+    assert store.readmit("email:zoe@example.com", **by).changed
+    assert store.observe([seen])[0].forgotten == 1
+    assert store.person("email:zoe@example.com").id != person
+    with pytest.raises(ValueError):
+        store.forget(**by)
+
+
 def test_batches_stream_in_and_changes_stream_out(store):
     before = store.stats().sequence
     batches = [[Observation("web", [f"cookie:s-{n}", f"account:s-{n}"])] for n in range(5)]

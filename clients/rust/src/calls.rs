@@ -41,6 +41,12 @@ calls! { IngestServiceClient:
     release(ReleaseRequest) -> ReleaseResponse, |it| Again::named(&it.request_id);
     /// Withdraws evidence. Tried again where it has a request id.
     retract(RetractRequest) -> RetractResponse, |it| Again::named(&it.request_id);
+    /// Erases identifiers, and has the files searched for them. Tried again where it has
+    /// a request id, or writes nothing.
+    forget(ForgetRequest) -> ForgetResponse,
+        |it| if it.dry_run { Again::Safe } else { Again::named(&it.request_id) };
+    /// Lets a forgotten identifier in again. Tried again where it has a request id.
+    readmit(ReadmitRequest) -> ReadmitResponse, |it| Again::named(&it.request_id);
     /// What became of a batch that was sent under a request id.
     get_outcome(GetOutcomeRequest) -> GetOutcomeResponse, |_| Again::Safe;
 }

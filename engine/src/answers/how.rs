@@ -17,6 +17,7 @@ pub fn how(read: &impl Read, person: PersonId) -> ReadResult<Vec<Event>> {
     trail(read, person, |event| match &event.change {
         Change::Persons(change) => change.kind() != PersonChangeKind::Grew,
         Change::Households(_) => false,
+        Change::Erased(_) => true,
     })
 }
 

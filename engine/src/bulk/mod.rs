@@ -73,7 +73,7 @@ impl Default for BulkOptions {
 pub enum BulkError {
     /// The store holds something already.
     #[error(
-        "the store holds {identifiers} identifiers already; a bulk load needs one that holds none: write to it \
+        "the store has had {identifiers} identifiers already; a bulk load needs one that never had any: write to it \
          as a stream, or load into a new store"
     )]
     NotEmpty {
@@ -271,7 +271,7 @@ impl BulkLoad {
         }
         rejected.sort_by_key(|rejection| rejection.index);
         let seq = crate::model::Seq::new(self.before.seq + u64::from(self.intake.log.len()));
-        let receipt = Receipt { seq, replayed: false, accepted, denied, rejected, held_back: 0 };
+        let receipt = Receipt { accepted, denied, rejected, ..Receipt::of(seq) };
         if let Some((_, key, content)) = request {
             self.requests.insert(key, request_row(content, &receipt));
         }

@@ -4,8 +4,8 @@ use bincode::{Decode, Encode};
 
 use super::{BadValue, Counters, KeyBytes, KeyReader, ReadRow, Row, Table, decode_value, encode_value, time};
 use crate::model::{
-    Cause, Change, Event, HouseholdChange, HouseholdId, HouseholdMove, IdentifierId, KindId, OverrideKind,
-    PersonChange, PersonId, Retracted, Seq, Share, SourceId,
+    Cause, Change, ErasedChange, Event, HouseholdChange, HouseholdId, HouseholdMove, IdentifierId, KindId,
+    OverrideKind, PersonChange, PersonId, Retracted, Seq, Share, SourceId,
 };
 
 /// The key of an [`EventRow`]: the write and the event's place in it.
@@ -21,6 +21,25 @@ pub(crate) enum StoredCause {
     Rebuild,
     BackgroundCut,
     BulkLoad,
+    Erasure { author: String, reason: String },
+}
+
+impl StoredCause {
+    /// The texts that people or sources gave.
+    pub(crate) fn texts_mut(&mut self) -> Vec<&mut String> {
+        match self {
+            Self::Observation { .. } | Self::Rebuild | Self::BackgroundCut | Self::BulkLoad => Vec::new(),
+            Self::Override { author, reason, .. }
+            | Self::Schema { author, reason }
+            | Self::Erasure { author, reason } => vec![author, reason],
+            Self::Retraction { what, author, reason, .. } => match what {
+                StoredRetracted::Record(Some(id)) => vec![author, reason, id],
+                StoredRetracted::Record(None) | StoredRetracted::Link(..) | StoredRetracted::Source => {
+                    vec![author, reason]
+                }
+            },
+        }
+    }
 }
 
 #[derive(Clone, PartialEq, Debug, Encode, Decode)]
@@ -50,6 +69,12 @@ pub(crate) enum StoredChange {
         before: Vec<u64>,
         after: Vec<u64>,
         moved: Vec<(u64, Option<u64>, Option<u64>)>,
+    },
+    /// `after` are those that old ids lead to now.
+    Erased {
+        before: Vec<u64>,
+        after: Vec<u64>,
+        identifiers: u32,
     },
 }
 
@@ -94,6 +119,7 @@ impl StoredChange {
         let mut persons: Vec<u64> = match self {
             Self::Persons { before, after, .. } => before.iter().chain(after).copied().collect(),
             Self::Households { moved, .. } => moved.iter().map(|(person, ..)| *person).collect(),
+            Self::Erased { before, after, .. } => before.iter().chain(after).copied().collect(),
         };
         persons.sort_unstable();
         persons.dedup();
@@ -135,6 +161,9 @@ fn cause(stored: &StoredCause) -> Cause {
         StoredCause::Rebuild => Cause::Rebuild,
         StoredCause::BackgroundCut => Cause::BackgroundCut,
         StoredCause::BulkLoad => Cause::BulkLoad,
+        StoredCause::Erasure { author, reason } => {
+            Cause::Erasure { author: author.clone(), reason: reason.clone() }
+        }
     }
 }
 
@@ -166,6 +195,11 @@ fn change(stored: &StoredChange) -> Change {
                     to: to.map(HouseholdId::from_raw),
                 })
                 .collect(),
+        }),
+        StoredChange::Erased { before, after, identifiers } => Change::Erased(ErasedChange {
+            before: persons(before),
+            after: persons(after),
+            identifiers: *identifiers,
         }),
     }
 }

@@ -64,6 +64,13 @@ pub enum Cause {
     BackgroundCut,
     /// The store was loaded in bulk.
     BulkLoad,
+    /// Identifiers were forgotten.
+    Erasure {
+        /// Who had them forgotten.
+        author: String,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// What of a source's evidence was withdrawn.
@@ -84,6 +91,8 @@ pub enum Change {
     Persons(PersonChange),
     /// Who lives with whom.
     Households(HouseholdChange),
+    /// What is no more.
+    Erased(ErasedChange),
 }
 
 /// A change to persons: those of `before` were there, those of `after` are.
@@ -175,12 +184,25 @@ pub struct HouseholdMove {
     pub to: Option<HouseholdId>,
 }
 
+/// Identifiers that were forgotten, each alone in its person by then.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ErasedChange {
+    /// The persons that are no more, ascending; none for identifiers of household scope.
+    pub before: Vec<PersonId>,
+    /// The persons that ids of those before lead to now, ascending: who was one
+    /// person with them. An id of `before` that leads to none of these is gone.
+    pub after: Vec<PersonId>,
+    /// How many identifiers.
+    pub identifiers: u32,
+}
+
 impl Event {
-    /// A stable word for what happened: `created`, `grew`, `merged`, `split`, `moved` or `household`.
+    /// A stable word for what happened: `created`, `grew`, `merged`, `split`, `moved`, `household` or `erased`.
     pub fn word(&self) -> &'static str {
         match &self.change {
             Change::Persons(change) => change.kind().word(),
             Change::Households(_) => "household",
+            Change::Erased(_) => "erased",
         }
     }
 }

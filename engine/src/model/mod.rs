@@ -13,7 +13,8 @@ mod time;
 
 pub use catalogue::{Catalogue, CatalogueFull, Names};
 pub use history::{
-    Cause, Change, Event, HouseholdChange, HouseholdMove, PersonChange, PersonChangeKind, Retracted, Share,
+    Cause, Change, ErasedChange, Event, HouseholdChange, HouseholdMove, PersonChange, PersonChangeKind,
+    Retracted, Share,
 };
 pub use identifier::{Identifier, ParseIdentifierError};
 pub use ids::{

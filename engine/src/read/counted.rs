@@ -132,6 +132,10 @@ impl<R: Read, E> Read for Counted<'_, R, E> {
         self.one(|read| read.person_by_id(id))
     }
 
+    fn is_erased(&self, id: PersonId) -> ReadResult<bool> {
+        self.one(|read| read.is_erased(id))
+    }
+
     fn persons(&self) -> impl Iterator<Item = ReadResult<PersonRow>> + '_ {
         self.each(self.read.persons())
     }

@@ -185,6 +185,15 @@ impl Schema {
             None => Normalised::Undeclared { suggestion: self.suggest_namespace(namespace) },
         }
     }
+
+    /// As [`Schema::normalise`], of a value that may have come in before it was denied.
+    pub fn spell(&self, namespace: &str, raw: &str) -> Normalised {
+        match self.namespace(namespace).map(|rules| rules.rule.apply(raw)) {
+            Some(Ok(value)) => Normalised::Accepted(value),
+            Some(Err(reason)) => Normalised::Invalid { reason: reason.into_owned() },
+            None => Normalised::Undeclared { suggestion: self.suggest_namespace(namespace) },
+        }
+    }
 }
 
 impl NamespaceRules {

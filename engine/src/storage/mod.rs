@@ -4,10 +4,12 @@
 //! (`memory`); everything above sees the same batches, views and scans, and the
 //! work done on them is counted ([`Work`]).
 
+mod files;
 mod memory;
 mod recent;
 mod sorted;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -22,6 +24,7 @@ use self_cell::self_cell;
 use crate::codec::{BadValue, Horizon, KeyBytes, ReadRow, Row, Table, encode_value};
 use crate::read::{ReadError, ReadResult};
 use crate::snapshot::SCHEMA;
+use crate::write::PastEdit;
 
 use recent::{Group, Recent};
 pub(crate) use sorted::{RowWriter, SortedRows, Staging, sorted_rows};
@@ -271,6 +274,13 @@ impl Database {
         Batch { changes, rows: 0, value: Vec::new() }
     }
 
+    /// Lets go of the rows that were read lately.
+    pub(crate) fn forget_recent(&self) {
+        if let Some(recent) = &self.recent {
+            recent.clear();
+        }
+    }
+
     /// Whether it has a directory.
     pub(crate) fn is_on_disk(&self) -> bool {
         matches!(self.tables, Tables::Rocks(_))
@@ -287,15 +297,23 @@ impl Database {
         }
     }
 
-    /// Flushes what is in memory to sorted files and stops background work.
-    pub(crate) fn close(&self) -> Result<(), String> {
+    /// Flushes what is in memory to sorted files.
+    pub(crate) fn flush(&self) -> Result<(), String> {
         let Tables::Rocks(db) = &self.tables else { return Ok(()) };
         for table in Table::ALL {
             if let Some(family) = db.cf_handle(table.name()) {
                 db.flush_cf(family).map_err(rocksdb::Error::into_string)?;
             }
         }
-        db.cancel_all_background_work(true);
+        Ok(())
+    }
+
+    /// Flushes what is in memory to sorted files and stops background work.
+    pub(crate) fn close(&self) -> Result<(), String> {
+        self.flush()?;
+        if let Tables::Rocks(db) = &self.tables {
+            db.cancel_all_background_work(true);
+        }
         Ok(())
     }
 
@@ -314,10 +332,9 @@ impl Database {
         let Tables::Rocks(db) = &self.tables else { return Ok(()) };
         let mut options = CompactOptions::default();
         options.set_bottommost_level_compaction(BottommostLevelCompaction::ForceOptimized);
+        self.flush()?;
         for table in Table::ALL {
-            let family = family(db, *table)?;
-            db.flush_cf(family).map_err(rocksdb::Error::into_string)?;
-            db.compact_range_cf_opt(family, None::<&[u8]>, None::<&[u8]>, &options);
+            db.compact_range_cf_opt(family(db, *table)?, None::<&[u8]>, None::<&[u8]>, &options);
         }
         Ok(())
     }
@@ -439,6 +456,15 @@ impl Batch {
         let mut value = vec![u8::from(row.is_some())];
         value.extend_from_slice(row.unwrap_or_default());
         self.put_raw(Table::Past, past_key(table, key, before).as_slice(), &value)
+    }
+
+    /// Changes a row of the past, by its key there.
+    pub(crate) fn edit_past(&mut self, key: &[u8], edit: &PastEdit) -> Result<(), String> {
+        match edit {
+            PastEdit::Gone => self.delete_raw(Table::Past, key),
+            PastEdit::Absent => self.put_raw(Table::Past, key, &[0]),
+            PastEdit::Was(row) => self.put_raw(Table::Past, key, &[&[1], row.as_slice()].concat()),
+        }
     }
 
     pub(crate) fn delete<R: Row>(&mut self, key: R::Key) -> Result<(), String> {
@@ -714,15 +740,45 @@ impl View {
 
     /// Reads every row of a table, whatever it holds, and counts them.
     pub(crate) fn read_through(&self, table: Table) -> ReadResult<u64> {
-        let mut rows = self.cursor(table, &[], None);
-        rows.seek_to_first();
         let mut count = 0;
-        while rows.item().is_some() {
-            count += 1;
+        self.each_raw(table, &[], |_, _| count += 1)?;
+        Ok(count)
+    }
+
+    /// Shows the rows of a table whose keys begin with `prefix` as they stand in the storage, ascending.
+    pub(crate) fn each_raw(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        mut visit: impl FnMut(&[u8], &[u8]),
+    ) -> ReadResult<()> {
+        let mut rows = self.cursor(table, prefix, after_prefix(prefix).as_deref());
+        rows.seek_to_first();
+        while let Some((key, value)) = rows.item() {
+            visit(key, value);
             rows.next();
         }
-        rows.status(table)?;
-        Ok(count)
+        rows.status(table)
+    }
+
+    /// The rows of the past whose keys there begin with `prefix`; `None` for one that was not there.
+    pub(crate) fn past_rows(&self, prefix: KeyBytes) -> ReadResult<BTreeMap<KeyBytes, Option<Vec<u8>>>> {
+        let mut found = BTreeMap::new();
+        let mut failed = Ok(());
+        self.each_raw(Table::Past, prefix.as_slice(), |key, value| {
+            let row = Past::read(value).and_then(|row| match (KeyBytes::read(key), row) {
+                (Some(key), Past::Was(row)) => Ok((key, Some(row))),
+                (Some(key), Past::Absent) => Ok((key, None)),
+                _ => Err(bad_value(Table::Past, BadValue("a key is too long".to_owned()))),
+            });
+            match row {
+                Ok((key, row)) => {
+                    found.insert(key, row);
+                }
+                Err(error) => failed = Err(error),
+            }
+        })?;
+        failed.map(|()| found)
     }
 
     /// The rows whose keys begin with `prefix`, ascending.
@@ -762,8 +818,14 @@ impl Past {
 }
 
 /// Where a row as it was before a write is kept.
-fn past_key(table: Table, key: &[u8], before: u64) -> KeyBytes {
+pub(crate) fn past_key(table: Table, key: &[u8], before: u64) -> KeyBytes {
     KeyBytes::new(&[&[table as u8], key, &before.to_be_bytes()])
+}
+
+/// The key of a row and the write before which it was so, of a key that [`past_key`] made.
+pub(crate) fn past_place(key: &KeyBytes) -> (KeyBytes, u64) {
+    let Some((rest, before)) = key.as_slice().split_last_chunk::<8>() else { return (*key, 0) };
+    (KeyBytes::new(&[rest.get(1..).unwrap_or_default()]), u64::from_be_bytes(*before))
 }
 
 /// The least key after all keys that begin with `prefix`, if there is one.

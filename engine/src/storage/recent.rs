@@ -79,6 +79,11 @@ impl Recent {
         })
     }
 
+    /// Lets go of all rows.
+    pub(crate) fn clear(&self) {
+        self.rows.clear();
+    }
+
     /// The number of the last write that is done. While it is held none is made.
     pub(crate) fn written(&self) -> MutexGuard<'_, u64> {
         // It is a number: there is nothing that could be half done.

@@ -32,17 +32,31 @@ enum Prepared {
     Link { source: String, a: Named, b: Named },
     Record { source: String, record_id: String, hash: Hash128 },
     Source { source: String },
+    Readmit(Named),
 }
 
 /// A normalised identifier with the hash it is found by.
 #[derive(Debug)]
-struct Named {
-    identifier: Identifier,
-    hash: Hash128,
+pub(super) struct Named {
+    pub(super) identifier: Identifier,
+    pub(super) hash: Hash128,
 }
 
 fn named(identifier: &Identifier, schema: &Schema, secret: &Secret) -> Result<Named, ActError> {
-    match schema.normalise(&identifier.namespace, &identifier.value) {
+    name_as(identifier, schema.normalise(&identifier.namespace, &identifier.value), secret)
+}
+
+/// Names an identifier that may have come in before its value was denied.
+pub(super) fn named_ever(
+    identifier: &Identifier,
+    schema: &Schema,
+    secret: &Secret,
+) -> Result<Named, ActError> {
+    name_as(identifier, schema.spell(&identifier.namespace, &identifier.value), secret)
+}
+
+fn name_as(identifier: &Identifier, value: Normalised, secret: &Secret) -> Result<Named, ActError> {
+    match value {
         Normalised::Accepted(value) => {
             let hash = secret.hash(Hashed::Value, value.as_bytes());
             Ok(Named { identifier: Identifier::new(identifier.namespace.as_str(), value), hash })
@@ -111,15 +125,16 @@ pub(crate) fn prepare_act(
             Prepared::Record { source: source.clone(), record_id: record_id.clone(), hash }
         }
         Act::RetractSource { source } => Prepared::Source { source: source.clone() },
+        Act::Readmit(identifier) => Prepared::Readmit(named_ever(identifier, schema, secret)?),
     };
     Ok(PreparedAct { what, by })
 }
 
 /// Links that a retraction has touched, as they were before.
-type Touched = BTreeMap<(IdentifierId, IdentifierId), Option<(f64, i64)>>;
+pub(super) type Touched = BTreeMap<(IdentifierId, IdentifierId), Option<(f64, i64)>>;
 
 /// An act that stands in the way of the store is the outer error; one that is refused the inner one.
-type Outcome<T> = ReadResult<Result<T, ActError>>;
+pub(super) type Outcome<T> = ReadResult<Result<T, ActError>>;
 
 impl Overlay {
     /// Does what somebody asked for. Says whether it changed anything; a refused act changes nothing.
@@ -140,6 +155,7 @@ impl Overlay {
                 self.retract_record(source, record_id, *hash, &act.by)
             }
             Prepared::Source { source } => self.retract_source(source, &act.by),
+            Prepared::Readmit(named) => self.readmit(named),
         }
     }
 
@@ -159,16 +175,17 @@ impl Overlay {
         Ok(rows.into_iter().map(|(key, row)| EventRow::to_model(&row, key)).collect())
     }
 
-    fn id_of(&mut self, named: &Named) -> Outcome<IdentifierId> {
-        let unknown = || ActError::Unknown { identifier: named.identifier.clone() };
-        let Some(namespace) = self.names.namespace(&named.identifier.namespace) else {
-            return Ok(Err(unknown()));
+    pub(super) fn id_of(&mut self, named: &Named) -> Outcome<IdentifierId> {
+        let identifier = || named.identifier.clone();
+        let row = match self.names.namespace(&named.identifier.namespace) {
+            Some(namespace) => self.dictionary.get(&self.view, (namespace, named.hash))?.copied(),
+            None => None,
         };
-        Ok(self
-            .dictionary
-            .get(&self.view, (namespace, named.hash))?
-            .map(|row: &DictionaryRow| IdentifierId::new(row.id))
-            .ok_or_else(unknown))
+        Ok(match row.map(DictionaryRow::identifier) {
+            Some(Some(id)) => Ok(id),
+            Some(None) => Err(ActError::Forgotten { identifier: identifier() }),
+            None => Err(ActError::Unknown { identifier: identifier() }),
+        })
     }
 
     /// Two different identifiers of person scope.
@@ -321,7 +338,7 @@ impl Overlay {
         Ok(Ok(true))
     }
 
-    fn count_override(&mut self, id: IdentifierId, change: i32) -> ReadResult<()> {
+    pub(super) fn count_override(&mut self, id: IdentifierId, change: i32) -> ReadResult<()> {
         let row = self.identifier(id)?;
         row.overrides = row.overrides.saturating_add_signed(change);
         if let Some(person) = self.owner(id)?.and_then(|row| row.person()) {
@@ -332,7 +349,7 @@ impl Overlay {
     }
 
     /// Whether a pair is tied: whether it would conduct but for a shared end.
-    fn tie_of(&mut self, a: IdentifierId, b: IdentifierId) -> ReadResult<bool> {
+    pub(super) fn tie_of(&mut self, a: IdentifierId, b: IdentifierId) -> ReadResult<bool> {
         if let Some(kind) = self.said(a, b)? {
             return Ok(kind == OverrideKind::Require);
         }
@@ -462,7 +479,9 @@ impl Overlay {
         // No table leads from a source to its links: every identifier is looked at.
         let mut touched = Touched::new();
         for id in (0..self.counters.identifiers).map(IdentifierId::new) {
-            if self.identifier_row(id)?.seen.iter().any(|seen| seen.source == source.get()) {
+            // The numbers of identifiers that were forgotten have no rows.
+            let Some(row) = self.identifiers.get(&self.view, id)? else { continue };
+            if row.seen.iter().any(|seen| seen.source == source.get()) {
                 self.identifier(id)?.seen.retain(|seen| seen.source != source.get());
                 any = true;
                 for ((_, _, other), link) in self.links_of(id, None)? {
@@ -588,7 +607,7 @@ impl Overlay {
     }
 
     /// Changes what is said of a link; one of which nothing is said any longer is no more.
-    fn edit_evidence(
+    pub(super) fn edit_evidence(
         &mut self,
         a: IdentifierId,
         b: IdentifierId,
@@ -624,6 +643,12 @@ impl Overlay {
     }
 
     fn settle_retraction(&mut self, touched: Touched) -> ReadResult<()> {
+        let changes = self.link_changes(touched)?;
+        self.settle_links(&[], &changes)
+    }
+
+    /// The links that are other than they were.
+    pub(super) fn link_changes(&mut self, touched: Touched) -> ReadResult<Vec<LinkChange>> {
         let mut changes = Vec::with_capacity(touched.len());
         for ((a, b), before) in touched {
             let (of_a, of_b) = (self.namespace(a)?, self.namespace(b)?);
@@ -632,6 +657,6 @@ impl Overlay {
                 changes.push(LinkChange { a, b, of_a, of_b, before, after });
             }
         }
-        self.settle_links(&[], &changes)
+        Ok(changes)
     }
 }

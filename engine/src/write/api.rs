@@ -1,6 +1,6 @@
 //! What goes into a write and what comes back.
 
-use crate::model::{Event, Identifier, Observation, Override, Seq};
+use crate::model::{Event, Identifier, Observation, Override, PersonId, Seq};
 use crate::read::ReadError;
 
 /// How many observations one batch may hold.
@@ -27,10 +27,27 @@ pub struct Receipt {
     pub accepted: u32,
     /// How many values were denied (junk, or by a deny rule of the schema) and so left out of their observations.
     pub denied: u32,
+    /// How many values were left out of their observations because they were forgotten ([`Act::Readmit`] lets them in).
+    pub forgotten: u32,
     /// The observations that were refused; all others went in.
     pub rejected: Vec<Rejection>,
     /// Links of this batch that are held back by a limit.
     pub held_back: u32,
+}
+
+impl Receipt {
+    /// Of a request that took nothing in.
+    pub(crate) const fn of(seq: Seq) -> Self {
+        Self {
+            seq,
+            replayed: false,
+            accepted: 0,
+            denied: 0,
+            forgotten: 0,
+            rejected: Vec::new(),
+            held_back: 0,
+        }
+    }
 }
 
 /// An observation that was refused.
@@ -152,6 +169,8 @@ pub enum Act {
         /// The source.
         source: String,
     },
+    /// Lets a value in again that was forgotten. Nothing comes back by that: it can be observed again.
+    Readmit(Identifier),
 }
 
 /// What became of an act. When it is returned, the act is on disk.
@@ -191,6 +210,38 @@ pub enum ActError {
     Unknown {
         /// Normalised.
         identifier: Identifier,
+    },
+    /// An identifier was forgotten.
+    #[error("`{identifier}` was forgotten, and is refused until it is readmitted")]
+    Forgotten {
+        /// Normalised.
+        identifier: Identifier,
+    },
+    /// An identifier is not forgotten, so there is nothing to let in again.
+    #[error("`{identifier}` was not forgotten: nothing keeps it out")]
+    NotForgotten {
+        /// Normalised.
+        identifier: Identifier,
+    },
+    /// The store has no such person.
+    #[error("there is no person `{id}`")]
+    UnknownPerson {
+        /// The id that was given.
+        id: PersonId,
+    },
+    /// All of a person was forgotten.
+    #[error("person `{id}` was erased; name its identifiers to have the files searched for them again")]
+    ErasedPerson {
+        /// The id that was given.
+        id: PersonId,
+    },
+    /// No identifiers to forget, or too many.
+    #[error("{given} identifiers are named; 1 to {most} are forgotten at once")]
+    HowMany {
+        /// How many there were.
+        given: usize,
+        /// How many may be.
+        most: usize,
     },
     /// The store does not know a source.
     #[error("no source `{name}` ever sent anything; the sources are: {}", known.join(", "))]

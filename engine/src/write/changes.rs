@@ -89,7 +89,8 @@ impl Overlay {
         }
     }
 
-    fn note(&mut self, change: StoredChange) {
+    /// Keeps a change as an event of the write at hand.
+    pub(super) fn note(&mut self, change: StoredChange) {
         let seq = self.counters.seq;
         let index = if self.event_place.0 == seq { self.event_place.1 } else { 0 };
         self.event_place = (seq, index + 1);

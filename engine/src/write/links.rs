@@ -67,9 +67,15 @@ impl Overlay {
                 _ => {}
             }
         }
-        let mut grown = self.settle_persons(fresh, &joins, &changed, seeds)?;
+        let grown = self.settle_persons(fresh, &joins, &changed, seeds)?;
+        let grown = self.settle_homes(changes)? && grown;
+        if grown { self.settle_grown_households() } else { self.settle_households() }
+    }
 
+    /// Settles where persons live after links changed; says whether that can only have become more.
+    pub(super) fn settle_homes(&mut self, changes: &[LinkChange]) -> ReadResult<bool> {
         let threshold = self.rules.household_threshold;
+        let mut grown = true;
         for change in changes {
             let (was, is) = change.reaches(threshold);
             if !was && !is {
@@ -85,7 +91,7 @@ impl Overlay {
                 (false, true) => grown &= self.settle_home(change.b, change.a, change)?,
             }
         }
-        if grown { self.settle_grown_households() } else { self.settle_households() }
+        Ok(grown)
     }
 
     /// Settles where the person of `member` lives; says whether that can only have become more.

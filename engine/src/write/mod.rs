@@ -15,6 +15,8 @@ mod changes;
 #[cfg(feature = "store")]
 mod cuts;
 #[cfg(feature = "store")]
+mod forget;
+#[cfg(feature = "store")]
 mod growth;
 #[cfg(feature = "store")]
 mod households;
@@ -26,6 +28,8 @@ mod load;
 mod observe;
 #[cfg(feature = "store")]
 mod overlay;
+#[cfg(feature = "store")]
+mod past;
 #[cfg(feature = "store")]
 mod persons;
 #[cfg(feature = "store")]
@@ -44,9 +48,11 @@ pub use api::{
     SchemaPlan, WriteError,
 };
 #[cfg(feature = "store")]
+pub(crate) use forget::{Forgotten, prepare_forget};
+#[cfg(feature = "store")]
 pub(crate) use observe::Numbered;
 #[cfg(feature = "store")]
-pub(crate) use overlay::{Lens, Overlay};
+pub(crate) use overlay::{Lens, Overlay, PastEdit};
 #[cfg(feature = "store")]
 pub(crate) use persons::CHUNK_MEMBERS;
 #[cfg(feature = "store")]

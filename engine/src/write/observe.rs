@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::forget::holds;
 use super::links::LinkChange;
 use super::overlay::{Overlay, corrupt};
 use super::prepare::{Prepared, PreparedIdentifier};
@@ -12,6 +13,7 @@ use crate::codec::{
     StoredAttribute, StoredCause, StoredEvidence, StoredSeen,
 };
 use crate::model::{Catalogue, CatalogueFull, IdentifierId, KindId, MAX_IDENTIFIERS, NamespaceId, SourceId};
+use crate::privacy::Values;
 use crate::read::ReadResult;
 use crate::rules::{Rules, ordered};
 
@@ -83,12 +85,18 @@ impl Overlay {
             self.counters.count_denied(numbered.source, *namespace);
         }
 
-        let mut fresh = Vec::new();
+        let (mut fresh, mut forgotten) = (Vec::new(), Vec::new());
         let mut ids: Vec<(IdentifierId, NamespaceId)> = Vec::with_capacity(observation.identifiers.len());
         for (identifier, namespace) in observation.identifiers.iter().zip(&numbered.namespaces) {
-            ids.push((self.identify_or_create(identifier, *namespace, &mut fresh)?, *namespace));
+            match self.identify_or_create(identifier, *namespace, &mut fresh)? {
+                Some(id) => ids.push((id, *namespace)),
+                None => {
+                    self.counters.count_forgotten(numbered.source, *namespace);
+                    forgotten.push(identifier.value.as_str());
+                }
+            }
         }
-        let record = observation.record.as_ref().map(|(record_id, hash)| SaidRecord {
+        let mut record = observation.record.as_ref().map(|(record_id, hash)| SaidRecord {
             record_id: record_id.as_deref(),
             hash: *hash,
             attributes: observation
@@ -98,6 +106,16 @@ impl Overlay {
                 .map(|((_, value), attribute)| (*attribute, value))
                 .collect(),
         });
+        if !forgotten.is_empty() {
+            self.refused += forgotten.len() as u32;
+            // What belongs to nobody else is not kept, and no text brings a value back.
+            record = record.filter(|_| !ids.is_empty());
+            if let Some(record) = &mut record {
+                let texts = Values::new(&forgotten)?;
+                record.attributes.retain(|(_, value)| !holds(value, &texts));
+                record.record_id = record.record_id.filter(|id| !texts.are_in(id));
+            }
+        }
         let said = Said {
             source: numbered.source,
             kind: numbered.kind,
@@ -211,27 +229,28 @@ impl Overlay {
         numbered
     }
 
+    /// The identifier of this name; `None` if it was forgotten.
     fn identify_or_create(
         &mut self,
         identifier: &PreparedIdentifier,
         namespace: NamespaceId,
         fresh: &mut Vec<IdentifierId>,
-    ) -> ReadResult<IdentifierId> {
+    ) -> ReadResult<Option<IdentifierId>> {
         let key = (namespace, identifier.hash);
         if let Some(row) = self.dictionary.get(&self.view, key)? {
-            let id = IdentifierId::new(row.id);
+            let Some(id) = row.identifier() else { return Ok(None) };
             let known = self.identifiers.get(&self.view, id)?;
             if known.is_none_or(|row| row.value != identifier.value) {
                 let detail =
                     format!("the dictionary leads to identifier {}, which has another value", id.get());
                 return Err(corrupt::<DictionaryRow>(detail));
             }
-            return Ok(id);
+            return Ok(Some(id));
         }
         let id = self.counters.count_identifier(namespace);
         self.dictionary.put(key, DictionaryRow { id: id.get() });
         self.create(id, namespace, identifier.value.clone(), fresh);
-        Ok(id)
+        Ok(Some(id))
     }
 
     /// The rows of an identifier that is new.

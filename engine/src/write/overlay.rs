@@ -11,13 +11,13 @@ use crate::codec::{
     ComponentRow, Counters, DictionaryRow, DueRow, EventRow, HomeRow, Horizon, HouseholdHead, HouseholdIdRow,
     HouseholdMemberRow, IdentifierRow, KeyBytes, KeyRingRow, LinkKey, LinkRow, Owner, OwnerRow, PersonChunk,
     PersonEventRow, PersonIdRow, ReadRow, RecordRow, RequestRow, ResidentRow, Row, StoredCause,
-    StoredEvidence, StoredOverride, WriteRow,
+    StoredEvidence, StoredOverride, Table, WriteRow,
 };
 use crate::model::{Catalogue, IdentifierId, NamespaceId, Timestamp};
 use crate::read::{ReadError, ReadResult};
 use crate::rules::{Rules, ordered};
 use crate::schema::Schema;
-use crate::storage::{Batch, View};
+use crate::storage::{Batch, View, past_key, past_place};
 
 /// How many unchanged rows of one table are kept from one commit to the next.
 const KEPT_ROWS: usize = 100_000;
@@ -32,6 +32,17 @@ enum Before<R> {
     Known(Option<R>),
     /// As the store has it: it was set without having been read.
     Stored,
+}
+
+/// What becomes of a row as it was before a write.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) enum PastEdit {
+    /// It is not kept any longer.
+    Gone,
+    /// It was not there.
+    Absent,
+    /// It was this.
+    Was(Vec<u8>),
 }
 
 /// A row as it was before a write, ready to be stored.
@@ -137,6 +148,20 @@ impl<R: Row> Rows<R> {
                 self.past.push(PastRow { key: R::key_bytes(key), before: seq, row: None });
             }
         }
+    }
+
+    /// Hands over what writes since the last commit have changed, as it was.
+    fn take_past(&mut self, edits: &mut BTreeMap<KeyBytes, PastEdit>) {
+        for PastRow { key, before, row } in self.past.drain(..) {
+            let row = row.map_or(PastEdit::Absent, PastEdit::Was);
+            edits.insert(past_key(R::TABLE, key.as_slice(), before), row);
+        }
+    }
+
+    /// The last row at or before a key that was changed since the last commit.
+    pub(crate) fn last_changed_up_to(&self, key: R::Key) -> Option<(R::Key, R)> {
+        let last = self.changed.range(..=key).next_back()?;
+        Some((*last, self.slots.get(last)?.row.clone()?))
     }
 
     /// Lets go of unchanged rows, so that long work fits in memory.
@@ -246,6 +271,9 @@ impl<R: Row> Rows<R> {
     }
 }
 
+/// A row as it was: its key, the write before which it was so, and its value, if it was there.
+pub(crate) type KeptRow = (KeyBytes, u64, Option<Vec<u8>>);
+
 /// Does the same with every table of an [`Overlay`].
 macro_rules! every_table {
     ($overlay:ident, $rows:ident => $do:expr) => {
@@ -313,6 +341,14 @@ pub(crate) struct Overlay {
     pub(crate) loaded: bool,
     /// What of the links is left out, where nothing is to be written.
     pub(crate) lens: Option<Lens>,
+    /// How many values were refused since a request began, because they were forgotten.
+    pub(crate) refused: u32,
+    /// Rows as they were that are other than the store has them, by their keys
+    /// in the table of the past: since an erasure, until the next commit.
+    past_edits: BTreeMap<KeyBytes, PastEdit>,
+    /// The rows, by table and key, that an erasure has to do with: files that may
+    /// hold older versions of them have to go.
+    pub(crate) erasing: BTreeSet<(u8, Vec<u8>)>,
     /// The counters after the last write that was noted.
     noted: Counters,
 }
@@ -418,6 +454,9 @@ impl Overlay {
             intent_done: false,
             loaded: false,
             lens: None,
+            refused: 0,
+            past_edits: BTreeMap::new(),
+            erasing: BTreeSet::new(),
         }
     }
 
@@ -464,7 +503,53 @@ impl Overlay {
     /// Puts every change into `batch`.
     pub(crate) fn flush(&mut self, batch: &mut Batch) -> Result<(), String> {
         every_table!(self, rows => rows.flush(batch)?);
+        for (key, edit) in &self.past_edits {
+            batch.edit_past(key.as_slice(), edit)?;
+        }
         Ok(())
+    }
+
+    /// Gathers what writes since the last commit have changed, so that it can be edited as the stored past is.
+    pub(crate) fn gather_past(&mut self) {
+        let edits = &mut self.past_edits;
+        every_table!(self, rows => rows.take_past(edits));
+    }
+
+    /// The rows as they were whose keys begin with `prefix`: key, the write
+    /// before which it was so, and the row, ascending. [`Overlay::gather_past`] comes first.
+    pub(crate) fn past_rows(&self, table: Table, prefix: &[u8]) -> ReadResult<Vec<KeptRow>> {
+        let prefix = KeyBytes::new(&[&[table as u8], prefix]);
+        let mut rows = self.view.past_rows(prefix)?;
+        let ours = self.past_edits.range(prefix..);
+        for (key, edit) in ours.take_while(|(key, _)| key.as_slice().starts_with(prefix.as_slice())) {
+            match edit {
+                PastEdit::Gone => rows.remove(key),
+                PastEdit::Absent => rows.insert(*key, None),
+                PastEdit::Was(row) => rows.insert(*key, Some(row.clone())),
+            };
+        }
+        let place = |(key, row): (KeyBytes, _)| {
+            let (key, before) = past_place(&key);
+            (key, before, row)
+        };
+        Ok(rows.into_iter().map(place).collect())
+    }
+
+    /// Changes a row as it was before a write.
+    pub(crate) fn edit_past(&mut self, table: Table, key: &[u8], before: u64, edit: PastEdit) {
+        let key = past_key(table, key, before);
+        self.erasing.insert((Table::Past as u8, key.as_slice().to_vec()));
+        self.past_edits.insert(key, edit);
+    }
+
+    /// How many rows as they were have been changed.
+    pub(crate) fn past_edits_made(&self) -> u64 {
+        self.erasing.iter().filter(|(table, _)| *table == Table::Past as u8).count() as u64
+    }
+
+    /// Notes that no file may hold older versions of a row.
+    pub(crate) fn touch_stored<R: Row>(&mut self, key: R::Key) {
+        self.erasing.insert((R::TABLE as u8, R::key_bytes(key).as_slice().to_vec()));
     }
 
     /// The changes are in the store, which now looks like `view`.
@@ -472,6 +557,7 @@ impl Overlay {
         self.view = view;
         self.names_changed = false;
         self.schemas_before.clear();
+        self.past_edits.clear();
         every_table!(self, rows => rows.settle());
     }
 

@@ -138,7 +138,7 @@ impl Overlay {
     }
 
     /// Takes an identifier out of the person it is in; gives it with the number of overrides on it.
-    fn remove_member(
+    pub(super) fn remove_member(
         &mut self,
         key: PersonKey,
         chunk: u32,
@@ -214,7 +214,7 @@ impl Overlay {
     }
 
     /// Takes away a person whose members have all gone elsewhere.
-    fn drop_person(&mut self, key: PersonKey) -> ReadResult<()> {
+    pub(super) fn drop_person(&mut self, key: PersonKey) -> ReadResult<()> {
         let head = self.read_head(key)?;
         if head.size != 0 {
             return Err(corrupt::<PersonChunk>(format!("person {} is dropped with members", key.get())));
@@ -732,7 +732,15 @@ impl Overlay {
         let mut identities: HashMap<PersonKey, Identity> = HashMap::with_capacity(before.len());
         for key in before {
             let identity = self.identity(*key)?;
-            let heir = part_of.get(&identity.id.anchor()).copied();
+            let anchor = identity.id.anchor();
+            let mut heir = part_of.get(&anchor).copied();
+            if heir.is_none() && self.identifiers.get(&self.view, anchor)?.is_none() {
+                // As it was once, a person may have an anchor that was forgotten since: it goes
+                // on where most of it is; of equals where the least identifier is.
+                let count =
+                    |part: &usize| (shares[*part].get(key), std::cmp::Reverse(parts[*part].iter().min()));
+                heir = (0..parts.len()).filter(|part| shares[*part].contains_key(key)).max_by_key(count);
+            }
             ancestors.push(Ancestor { id: identity.id, born: Seq::new(identity.born), heir });
             identities.insert(*key, identity);
         }
@@ -907,7 +915,7 @@ impl Overlay {
     }
 }
 
-fn add_count(counts: &mut Vec<(u16, u32)>, namespace: u16, change: i64) {
+pub(super) fn add_count(counts: &mut Vec<(u16, u32)>, namespace: u16, change: i64) {
     match counts.binary_search_by_key(&namespace, |(known, _)| *known) {
         Ok(at) => {
             counts[at].1 = (i64::from(counts[at].1) + change).max(0) as u32;

@@ -88,6 +88,7 @@ impl Overlay {
                     plan.household_changes += 1;
                     continue;
                 }
+                Change::Erased(_) => continue,
                 Change::Persons(change) => {
                     plan.changed += change.before.len() as u64;
                     match change.kind() {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::overlay::Overlay;
 use super::prepare::{Prepared, prepare};
 use super::{Batch, MAX_BATCH, Receipt, RejectReason, Rejection, WriteError};
-use crate::codec::{Hash128, RequestRow, StoredNames, StoredRejection};
+use crate::codec::{Hash128, Later, RequestRow, StoredNames, StoredRejection};
 use crate::model::{MAX_NAME_BYTES, Seq, Timestamp};
 use crate::read::ReadError;
 use crate::schema::Schema;
@@ -349,6 +349,7 @@ impl<P: Publish> Work<P> {
             denied += observations.iter_mut().map(|seen| seen.deny(&overlay.schema)).sum::<u32>();
         }
         let mut accepted = 0;
+        overlay.refused = 0;
         let mut links = BTreeSet::new();
         for observation in &observations {
             match overlay.observe(observation)? {
@@ -363,7 +364,8 @@ impl<P: Publish> Work<P> {
         let held_back = overlay.count_held(&links)?;
         rejected.sort_by_key(|rejection| rejection.index);
         let seq = Seq::new(overlay.counters.seq);
-        let receipt = Receipt { seq, replayed: false, accepted, denied, rejected, held_back };
+        let forgotten = overlay.refused;
+        let receipt = Receipt { seq, replayed: false, accepted, denied, forgotten, rejected, held_back };
         if let Some((_, key, content)) = request {
             overlay.requests.put(key, request_row(content, &receipt));
         }
@@ -386,6 +388,10 @@ impl<P: Publish> Work<P> {
         }
         if std::mem::take(&mut overlay.loaded) {
             batch.delete_meta(crate::store::LOADING).map_err(storage)?;
+        }
+        let erasing = std::mem::take(&mut overlay.erasing);
+        if !erasing.is_empty() {
+            batch.put_meta(crate::store::ERASING, &Vec::from_iter(erasing)).map_err(storage)?;
         }
         if overlay.names_changed {
             batch.put_meta(crate::snapshot::NAMES, &stored_names(&overlay.names)).map_err(storage)?;
@@ -439,6 +445,7 @@ pub(crate) fn request_row(content: Hash128, receipt: &Receipt) -> RequestRow {
         denied: receipt.denied,
         held_back: receipt.held_back,
         rejected: receipt.rejected.iter().map(store_rejection).collect(),
+        forgotten: Later(receipt.forgotten),
     }
 }
 
@@ -459,6 +466,7 @@ pub(crate) fn replayed(row: &RequestRow) -> Receipt {
         replayed: true,
         accepted: row.accepted,
         denied: row.denied,
+        forgotten: row.forgotten.0,
         held_back: row.held_back,
         rejected: row
             .rejected

@@ -305,6 +305,10 @@ impl Read for Store {
         Ok((0..self.persons.len() as u64).map(|at| self.row(at)).find(|row| row.id == id))
     }
 
+    fn is_erased(&self, _: PersonId) -> ReadResult<bool> {
+        Ok(false)
+    }
+
     fn persons(&self) -> impl Iterator<Item = ReadResult<PersonRow>> + '_ {
         self.count("scan");
         (0..self.persons.len() as u64).map(|at| Ok(self.row(at)))

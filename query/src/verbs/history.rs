@@ -47,6 +47,8 @@ fn row(read: &impl Read, event: &Event) -> ReadResult<Vec<Value>> {
             let moved = change.moved.iter().map(|moved| moved.person.to_string().into()).collect();
             (texts(&change.before), texts(&change.after), moved)
         }
+        // Who they were nobody can say.
+        Change::Erased(change) => (texts(&change.before), texts(&change.after), Value::from(Vec::new())),
     };
     let Because { cause, by, about, reason } = because(read, &event.cause)?;
     Ok(vec![
@@ -105,6 +107,9 @@ fn because<'a>(read: &'a impl Read, cause: &'a Cause) -> ReadResult<Because<'a>>
         },
         Cause::Schema { author, reason } => {
             Because { cause: "schema", by: author.as_str().into(), about: Value::Null, reason: Some(reason) }
+        }
+        Cause::Erasure { author, reason } => {
+            Because { cause: "forget", by: author.as_str().into(), about: Value::Null, reason: Some(reason) }
         }
         Cause::Rebuild => Because { cause: "rebuild", by: Value::Null, about: Value::Null, reason: None },
         Cause::BackgroundCut => {

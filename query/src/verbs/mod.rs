@@ -286,6 +286,7 @@ fn person(read: &impl Read, target: &Target) -> Result<(PersonRow, Option<Person
                 let redirected = (row.id != *id).then_some(*id);
                 Ok((row, redirected))
             }
+            None if read.is_erased(*id)? => Err(error("not-found", format!("person `{id}` was erased"))),
             None => Err(error("not-found", format!("there is no person `{id}`"))),
         },
         Target::Household(id) => Err(hinted(

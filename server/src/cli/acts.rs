@@ -196,7 +196,7 @@ fn retraction(what: Retracted, names: &[String]) -> Result<(Act, String), Failur
     }
 }
 
-fn run(
+pub(super) fn run(
     target: &TargetArgs,
     by: &AuthorArgs,
     format: StatsFormat,

@@ -9,6 +9,7 @@ use super::acts::{ForbidArgs, ReleaseArgs, RequireArgs, RetractArgs};
 use super::assertions::AssertArgs;
 use super::evaluate::EvaluateArgs;
 use super::explain::{DiffArgs, HistoryArgs, HowArgs, NearMergesArgs, NetworkArgs, WhyArgs, WhyNotArgs};
+use super::forget::{ForgetArgs, ReadmitArgs};
 use super::generate::GenerateArgs;
 use super::guards::Guard;
 use super::import::ImportArgs;
@@ -57,6 +58,8 @@ pub(crate) enum Command {
     Require(RequireArgs),
     Release(ReleaseArgs),
     Retract(RetractArgs),
+    Forget(ForgetArgs),
+    Readmit(ReadmitArgs),
     Schema(SchemaArgs),
     Assert(AssertArgs),
     Serve(ServeArgs),

@@ -10,6 +10,7 @@ mod check;
 mod evaluate;
 mod explain;
 mod failure;
+mod forget;
 pub mod generate;
 mod guards;
 pub mod import;
@@ -33,7 +34,6 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use kinfold_engine::bulk::BulkOptions;
-use kinfold_engine::read::Read as _;
 use kinfold_engine::{OpenOptions, Store};
 
 use args::{Cli, Command};
@@ -82,6 +82,8 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Require(args) => acts::require(&args).map(done),
         Command::Release(args) => acts::release(&args).map(done),
         Command::Retract(args) => acts::retract(&args).map(done),
+        Command::Forget(args) => forget::forget(&args),
+        Command::Readmit(args) => forget::readmit(&args).map(done),
         Command::Schema(args) => schema::run(&args),
         Command::Assert(args) => assertions::run(&args),
         Command::Shell(args) => shell::run(&args),
@@ -128,7 +130,7 @@ fn import_into(directory: &Path, args: &import::ImportArgs) -> Result<import::Im
         target::look_at(directory)?;
         let store = Store::open(directory, OpenOptions::default()).map_err(Failure::from)?;
         let store = opened.insert(store).clone();
-        let is_empty = store.snapshot().identifier_count(None)? == 0;
+        let is_empty = store.takes_bulk_load();
         let is_much = bytes.is_some_and(|bytes| bytes > BULK_BYTES);
         if !args.bulk && (args.stream || !is_empty || !is_much) {
             return Ok(StoreSink::Stream(store));

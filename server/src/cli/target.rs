@@ -302,6 +302,7 @@ impl LocalStore {
             observations: stats.observations,
             sources: sorted(stats.sources),
             denied: sorted(stats.denied),
+            forgotten: sorted(stats.forgotten),
             bytes_on_disk: stats.disk_bytes,
         })
     }
@@ -410,6 +411,9 @@ impl RemoteServer {
             observations: stats.observations,
             sources: sorted(stats.sources.into_iter().map(|it| (it.source, it.observations)).collect()),
             denied: sorted(stats.denied.into_iter().map(|it| (it.source, it.namespace, it.count)).collect()),
+            forgotten: sorted(
+                stats.forgotten.into_iter().map(|it| (it.source, it.namespace, it.count)).collect(),
+            ),
             bytes_on_disk: stats.bytes_on_disk,
         })
     }

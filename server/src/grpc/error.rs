@@ -27,6 +27,9 @@ pub(crate) enum CallError {
     /// No person has or had the id.
     #[error("no person has or ever had the id `{0}` in this store")]
     UnknownPerson(String),
+    /// All of the person was forgotten.
+    #[error("the person of the id `{0}` was erased")]
+    ErasedPerson(String),
     /// No household has or had the id.
     #[error("no household has or ever had the id `{0}` in this store")]
     UnknownHousehold(String),

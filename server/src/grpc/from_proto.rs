@@ -6,6 +6,7 @@ use kinfold_engine::model::{
     AttributeValue, HouseholdId, Identifier, MAX_NAME_BYTES, MAX_VALUE_BYTES, Observation, PersonId, Seq,
     Timestamp,
 };
+use kinfold_engine::privacy::Forget;
 use kinfold_engine::read::{AsOf, ViewOptions};
 use kinfold_engine::write::{Act, ActError, Batch, MAX_BATCH, RejectReason, Rejection, WriteError};
 use kinfold_proto::v1;
@@ -236,6 +237,7 @@ pub(crate) fn refused(act: &Act, error: ActError, caller: &Caller) -> CallError 
     let ActError::Identifier { identifier, .. } = &error else { return error.into() };
     let (outer, first) = match act {
         Act::Forbid(a, _) | Act::Require(a, _) | Act::Release(a, _) => ("", Some(a)),
+        Act::Readmit(_) => ("identifier", None),
         Act::RetractLink { a, .. } => ("what.link.", Some(a)),
         Act::RetractRecord { .. } | Act::RetractSource { .. } => ("what", None),
     };
@@ -245,6 +247,40 @@ pub(crate) fn refused(act: &Act, error: ActError, caller: &Caller) -> CallError 
         None => "",
     };
     FieldError::new(format!("{outer}{end}"), FieldFault::InvalidValue, error.to_string()).into()
+}
+
+/// Whom a store is to forget.
+pub(crate) fn forget(wire: Option<v1::forget_request::Whom>) -> Result<Forget, FieldError> {
+    use v1::forget_request::Whom;
+    match wire {
+        None => Err(FieldError::missing("", "`identifiers`, a `person_of` or a `person_id`")),
+        Some(Whom::Identifiers(v1::ForgottenIdentifiers { identifiers })) => {
+            let named = identifiers.into_iter().enumerate().map(|(at, wire)| {
+                identifier(wire).map_err(|error| error.within(format_args!("{}", listed(at))))
+            });
+            named.collect::<Result<_, _>>().map(Forget::Identifiers)
+        }
+        Some(Whom::PersonOf(wire)) => {
+            identifier(wire).map(Forget::PersonOf).map_err(|error| error.within("person_of"))
+        }
+        Some(Whom::PersonId(id)) => person_id(&id).map(Forget::Person),
+    }
+}
+
+/// The field of one of the identifiers that are to be forgotten.
+fn listed(at: usize) -> String {
+    format!("identifiers.identifiers[{at}]")
+}
+
+/// Why an erasure was refused; where an identifier cannot be named so, with the field that it stands in.
+pub(crate) fn not_forgotten(forget: &Forget, error: ActError) -> CallError {
+    let ActError::Identifier { identifier, .. } = &error else { return error.into() };
+    let field = match forget {
+        Forget::Identifiers(all) => all.iter().position(|it| it == identifier).map(listed),
+        Forget::PersonOf(_) => Some("person_of".to_owned()),
+        Forget::Person(_) => None,
+    };
+    FieldError::new(field.unwrap_or_default(), FieldFault::InvalidValue, error.to_string()).into()
 }
 
 /// Whom the field `name` asks for.

@@ -3,6 +3,7 @@
 use std::pin::Pin;
 
 use kinfold_engine::model::Identifier;
+use kinfold_engine::privacy::Forget;
 use kinfold_engine::write::{Act, Authored, Receipt, Rejection, WriteError};
 use kinfold_proto::v1;
 use kinfold_proto::v1::ingest_service_server::IngestService;
@@ -122,6 +123,56 @@ impl IngestService for Ingest {
         Ok(done.map(|receipt| v1::RetractResponse { receipt: Some(receipt) }))
     }
 
+    async fn forget(
+        &self,
+        request: Request<v1::ForgetRequest>,
+    ) -> Result<Response<v1::ForgetResponse>, Status> {
+        let (metadata, extensions, request) = request.into_parts();
+        let v1::ForgetRequest { whom, author, reason, request_id, dry_run } = request;
+        let caller = Caller::of(&extensions);
+        let most = self.0.config().max_send_bytes;
+        let work = async {
+            let forget = from_proto::forget(whom)?;
+            match &forget {
+                Forget::Identifiers(all) => {
+                    for identifier in all {
+                        caller.note.about(Subject::Identifier(identifier.clone()));
+                    }
+                }
+                Forget::PersonOf(identifier) => caller.note.about(Subject::Identifier(identifier.clone())),
+                Forget::Person(id) => caller.note.about(Subject::Id(id.to_string())),
+            }
+            self.0
+                .change(move |store| {
+                    let refused = |error| from_proto::not_forgotten(&forget, error);
+                    if dry_run {
+                        let erased = Some(to_proto::erased(store.plan_forget(&forget).map_err(refused)?));
+                        return Ok(v1::ForgetResponse { erased, ..v1::ForgetResponse::default() });
+                    }
+                    let request_id = from_proto::request_id(request_id);
+                    let by = Authored { author, reason };
+                    let report = store.forget(request_id.as_deref(), &forget, by).map_err(refused)?;
+                    caller.note.sequence(report.seq.get());
+                    let read = store.snapshot().view(&from_proto::reading(None, &caller)?.view)?;
+                    Ok(to_proto::forget_report(&read, report, most)?)
+                })
+                .await
+        };
+        self.0.long(&metadata, MAYBE_DONE, work).await
+    }
+
+    async fn readmit(
+        &self,
+        request: Request<v1::ReadmitRequest>,
+    ) -> Result<Response<v1::ReadmitResponse>, Status> {
+        let (metadata, extensions, request) = request.into_parts();
+        let v1::ReadmitRequest { identifier, author, reason, request_id } = request;
+        let act = from_proto::identifier_in(identifier, "identifier").map(Act::Readmit);
+        let by = By { caller: Caller::of(&extensions), request_id, who: Authored { author, reason } };
+        let done = self.act(&metadata, act, by).await?;
+        Ok(done.map(|receipt| v1::ReadmitResponse { receipt: Some(receipt) }))
+    }
+
     async fn get_outcome(
         &self,
         request: Request<v1::GetOutcomeRequest>,
@@ -143,6 +194,7 @@ fn about(act: &Act) -> Vec<&Identifier> {
         Act::Forbid(a, b) | Act::Require(a, b) | Act::Release(a, b) | Act::RetractLink { a, b, .. } => {
             vec![a, b]
         }
+        Act::Readmit(identifier) => vec![identifier],
         Act::RetractRecord { .. } | Act::RetractSource { .. } => Vec::new(),
     }
 }

@@ -231,6 +231,7 @@ fn person_result(found: Result<v1::Person, CallError>) -> Result<v1::PersonResul
             error @ (CallError::Field(_)
             | CallError::UnknownIdentifier(_)
             | CallError::UnknownPerson(_)
+            | CallError::ErasedPerson(_)
             | CallError::UnknownHousehold(_)
             | CallError::NoHousehold(_)
             | CallError::PurposeRefused(_)),

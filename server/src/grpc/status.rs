@@ -78,6 +78,7 @@ fn to_log(error: &CallError) -> Option<String> {
         CallError::Field(_)
         | CallError::UnknownIdentifier(_)
         | CallError::UnknownPerson(_)
+        | CallError::ErasedPerson(_)
         | CallError::UnknownHousehold(_)
         | CallError::NoHousehold(_)
         | CallError::PurposeRefused(_)
@@ -130,6 +131,7 @@ fn code(error: &CallError) -> Code {
         CallError::Field(_) => Code::InvalidArgument,
         CallError::UnknownIdentifier(_)
         | CallError::UnknownPerson(_)
+        | CallError::ErasedPerson(_)
         | CallError::UnknownHousehold(_)
         | CallError::NoHousehold(_) => Code::NotFound,
         CallError::NotYet { .. } | CallError::ShuttingDown => Code::Unavailable,
@@ -200,6 +202,7 @@ fn reason(error: &CallError) -> String {
         CallError::Field(error) => error.fault.code(),
         CallError::UnknownIdentifier(_) => "IDENTIFIER_UNKNOWN",
         CallError::UnknownPerson(_) => "PERSON_UNKNOWN",
+        CallError::ErasedPerson(_) => "PERSON_ERASED",
         CallError::UnknownHousehold(_) => "HOUSEHOLD_UNKNOWN",
         CallError::NoHousehold(_) => "NO_HOUSEHOLD",
         CallError::NotYet { .. } => "SEQUENCE_NOT_REACHED",
@@ -277,6 +280,7 @@ fn field(error: &CallError) -> Option<&str> {
         },
         CallError::UnknownIdentifier(_)
         | CallError::UnknownPerson(_)
+        | CallError::ErasedPerson(_)
         | CallError::UnknownHousehold(_)
         | CallError::NoHousehold(_)
         | CallError::PurposeRefused(_)
@@ -319,6 +323,7 @@ fn quota(error: &CallError) -> Option<(&'static str, String)> {
         CallError::Field(_)
         | CallError::UnknownIdentifier(_)
         | CallError::UnknownPerson(_)
+        | CallError::ErasedPerson(_)
         | CallError::UnknownHousehold(_)
         | CallError::NoHousehold(_)
         | CallError::PurposeRefused(_)
@@ -392,6 +397,7 @@ fn metadata(error: &CallError) -> HashMap<String, String> {
         CallError::Field(_)
         | CallError::UnknownIdentifier(_)
         | CallError::UnknownPerson(_)
+        | CallError::ErasedPerson(_)
         | CallError::UnknownHousehold(_)
         | CallError::NoHousehold(_)
         | CallError::Limit { .. }
@@ -486,6 +492,7 @@ mod tests {
                 false,
             ),
             (CallError::UnknownPerson("p1".into()), Code::NotFound, "PERSON_UNKNOWN", None, None, false),
+            (CallError::ErasedPerson("p1".into()), Code::NotFound, "PERSON_ERASED", None, None, false),
             (
                 CallError::UnknownHousehold("h1".into()),
                 Code::NotFound,

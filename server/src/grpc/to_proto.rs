@@ -2,6 +2,7 @@
 
 mod answers;
 mod assertions;
+mod erased;
 mod events;
 
 use std::collections::HashMap;
@@ -23,6 +24,7 @@ use crate::audit::Entry;
 
 pub(crate) use answers::{difference, forbid, network, parting, step, stopped_step};
 pub(crate) use assertions::verdict;
+pub(crate) use erased::{erased, forget_report};
 pub(crate) use events::{abridge, act_receipt, event, schema_plan};
 
 /// A time.
@@ -284,6 +286,7 @@ pub(crate) fn receipt(receipt: Receipt, places: &[u32], refused: Vec<Rejection>)
         replayed: receipt.replayed,
         accepted: receipt.accepted,
         denied: receipt.denied,
+        forgotten: receipt.forgotten,
         held_back: receipt.held_back,
         rejections,
     }
@@ -449,6 +452,12 @@ pub(crate) fn stats(stats: Stats) -> v1::GetStatsResponse {
         .map(|(source, namespace, count)| v1::DeniedStats { source, namespace, count })
         .collect();
     denied.sort_by(|a, b| (&a.source, &a.namespace).cmp(&(&b.source, &b.namespace)));
+    let mut forgotten: Vec<_> = stats
+        .forgotten
+        .into_iter()
+        .map(|(source, namespace, count)| v1::ForgottenStats { source, namespace, count })
+        .collect();
+    forgotten.sort_by(|a, b| (&a.source, &a.namespace).cmp(&(&b.source, &b.namespace)));
     v1::GetStatsResponse {
         sequence: stats.seq.get(),
         identifiers: namespaces.iter().map(|namespace| namespace.identifiers).sum(),
@@ -458,6 +467,7 @@ pub(crate) fn stats(stats: Stats) -> v1::GetStatsResponse {
         namespaces,
         sources,
         denied,
+        forgotten,
         bytes_on_disk: stats.disk_bytes,
         server_version: env!("CARGO_PKG_VERSION").to_owned(),
         held_back_links: stats.held_back,
@@ -587,6 +597,7 @@ mod tests {
                 replayed: false,
                 accepted: 2,
                 denied: 1,
+                forgotten: 4,
                 // The second of those that were admitted was the request's fourth.
                 rejected: vec![refusal(1, "identifiers[0].value")],
                 held_back: 3,
@@ -603,7 +614,8 @@ mod tests {
                 (3, "observations[3].identifiers[0].value")
             ]
         );
-        assert_eq!((answer.sequence, answer.accepted, answer.denied, answer.held_back), (9, 2, 1, 3));
+        let counts = (answer.sequence, answer.accepted, answer.denied, answer.forgotten, answer.held_back);
+        assert_eq!(counts, (9, 2, 1, 4, 3));
         assert_eq!(answer.rejections[0].reason(), v1::RejectReason::Missing);
     }
 }

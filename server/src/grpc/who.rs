@@ -52,6 +52,7 @@ pub(crate) fn find_person(
 fn person_by_id(read: &impl Read, id: PersonId) -> Result<Redirected<PersonRow, PersonId>, CallError> {
     match read.person_by_id(id)? {
         Some(row) => Ok(Redirected { from: Some(id).filter(|id| *id != row.id), row }),
+        None if read.is_erased(id)? => Err(CallError::ErasedPerson(id.to_string())),
         None => Err(CallError::UnknownPerson(id.to_string())),
     }
 }

@@ -85,6 +85,9 @@ pub(super) enum Step {
     RetractSource(String),
     Schema(Rules),
     Rebuild,
+    /// Identifiers, the n-th of those known, counted round; with all that are one person with the first, or not.
+    Forget(Vec<usize>, bool),
+    Readmit(Id),
 }
 
 /// A supposed state: of which write, and what would be otherwise.
@@ -238,6 +241,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => sources().prop_map(Step::RetractSource),
         2 => rules().prop_map(Step::Schema),
         1 => Just(Step::Rebuild),
+        2 => (vec(0..64usize, 1..4), proptest::bool::weighted(0.3))
+            .prop_map(|(picked, person)| Step::Forget(picked, person)),
+        1 => ids(5).prop_map(Step::Readmit),
     ]
 }
 

@@ -7,6 +7,7 @@ use kinfold_engine::model::{
     Cause, Change, Event, HouseholdId, HouseholdMember, Identifier, IdentifierId, Member, PersonId, Seq,
     Timestamp,
 };
+use kinfold_engine::privacy::Forget;
 use kinfold_engine::read::{Found, Lookup, Read};
 use kinfold_engine::write::{Act, ActError, Authored, Batch, SchemaPlan};
 use kinfold_engine::{Snapshot, Store, check};
@@ -50,6 +51,8 @@ pub(super) struct Run {
     pub(super) manner: Manner,
     lived: BTreeSet<PersonId>,
     dead: BTreeSet<PersonId>,
+    /// The write of the last erasure.
+    pub(super) forgot: Option<Seq>,
     housed: BTreeSet<HouseholdId>,
     dissolved: BTreeSet<HouseholdId>,
 }
@@ -77,6 +80,7 @@ pub(super) fn run_on(store: Store, world: World, steps: &[Step], manner: Manner)
         manner,
         lived: BTreeSet::new(),
         dead: BTreeSet::new(),
+        forgot: None,
         housed: BTreeSet::new(),
         dissolved: BTreeSet::new(),
     };
@@ -131,7 +135,10 @@ impl Run {
         let mut leads = BTreeMap::new();
         for id in &self.lived {
             let row = snapshot.person_by_id(*id).expect("readable");
-            let Some(row) = row else { return Err(TestCaseError::fail(format!("{id} leads nowhere"))) };
+            let Some(row) = row else {
+                prop_assert!(snapshot.is_erased(*id).expect("readable"), "{id} leads nowhere");
+                continue;
+            };
             prop_assert!(living.contains(&row.id), "{id} leads to {}, which does not live", row.id);
             leads.insert(*id, row.id);
         }
@@ -233,6 +240,11 @@ impl Run {
                     prop_assert_eq!(done.persons_after, after.len() as u64);
                 }
             }
+            Step::Forget(picked, person) => self.forget(picked, *person)?,
+            Step::Readmit(id) => {
+                let expected = self.world.readmit(id);
+                self.act(&Act::Readmit(named(id)), expected)?;
+            }
             Step::Rebuild => {
                 let (before, was) = (self.store.snapshot(), self.ids());
                 let plan = self.store.rebuild().expect("the store is whole");
@@ -247,6 +259,47 @@ impl Run {
         self.look()
     }
 
+    fn forget(&mut self, picked: &[usize], person: bool) -> Checked {
+        let known: Vec<Id> = self.world.known.iter().cloned().collect();
+        let Some(most) = known.len().checked_sub(1) else { return Ok(()) };
+        let mut ids: BTreeSet<Id> = picked.iter().map(|at| known[at % (most + 1)].clone()).collect();
+        let first = known[picked[0] % (most + 1)].clone();
+        let before = self.store.snapshot();
+        let mut forget = Forget::Identifiers(ids.iter().map(named).collect());
+        if person && !self.world.rules.household_scope.contains(&first.0) {
+            ids = observed::persons(&before)
+                .expect("readable")
+                .into_values()
+                .find(|members| members.contains(&first))
+                .expect("everybody is somebody");
+            forget = Forget::PersonOf(named(&first));
+        }
+        let is_its = |id: &IdentifierId| ids.contains(&observed::name(&before, *id).expect("readable"));
+        let numbers: BTreeSet<IdentifierId> =
+            before.identifiers(None).map(|id| id.expect("readable")).filter(is_its).collect();
+        let planned = self.store.plan_forget(&forget).expect("they are known");
+        let report = self.store.forget(None, &forget, by()).expect("they are known");
+        if self.manner.inline_limit.is_none() {
+            prop_assert_eq!(&planned, &report.erased);
+            prop_assert_eq!(report.seq, self.store.snapshot().seq());
+        }
+        prop_assert_eq!(report.erased.identifiers.iter().map(|(_, n)| n).sum::<u64>(), ids.len() as u64);
+        prop_assert!(report.proof.is_complete() && report.proof.in_memory, "{:?}", report.proof);
+        let again = self.store.forget(None, &forget, by()).expect("they were known");
+        prop_assert_eq!((again.erased.already > 0, again.erased.identifiers.len()), (true, 0));
+        for id in report.erased.persons {
+            prop_assert!(self.store.snapshot().is_erased(id).expect("readable"), "{id}");
+        }
+        for moment in &mut self.moments {
+            moment.picture.forget(&ids, &numbers);
+            let persons = &moment.picture.persons;
+            moment.leads.retain(|_, to| persons.contains_key(to));
+        }
+        self.world.forget(&ids);
+        self.forgot = Some(report.seq);
+        Ok(())
+    }
+
     /// Every id with what it stands for: persons' and households'.
     pub(super) fn ids(&self) -> Ids {
         ids(observed::picture(&self.store.snapshot()).expect("readable"))
@@ -258,8 +311,9 @@ impl Run {
         let living = observed::persons(&snapshot).expect("readable");
         for id in &self.lived {
             let row = snapshot.person_by_id(*id).expect("readable");
+            let erased = self.forgot.is_some() && snapshot.is_erased(*id).expect("readable");
             prop_assert!(
-                row.as_ref().is_some_and(|row| living.contains_key(&row.id)),
+                row.as_ref().map_or(erased, |row| living.contains_key(&row.id)),
                 "{id} leads to {row:?}"
             );
         }
@@ -288,13 +342,24 @@ impl Run {
                         prop_assert!(were, "a household was told of before it was: {event:?}");
                         homes.extend(&change.after);
                     }
+                    Change::Erased(change) => {
+                        let gone: usize =
+                            change.before.iter().filter_map(|id| told.remove(id)).map(|ids| ids.len()).sum();
+                        prop_assert!(gone <= change.identifiers as usize, "{event:?}");
+                        prop_assert!(change.after.iter().all(|id| told.contains_key(id)), "{event:?}");
+                    }
                 }
             }
             let were: BTreeMap<PersonId, BTreeSet<Id>> =
                 moment.picture.persons.iter().map(|(id, person)| (*id, person.members.clone())).collect();
+            // Those that were forgotten since have no name.
+            let is_known = |id: &&IdentifierId| snapshot.identifier(**id).expect("readable").is_some();
             let name = |id: &IdentifierId| observed::name(&snapshot, *id).expect("readable");
-            let told: BTreeMap<PersonId, BTreeSet<Id>> =
-                told.iter().map(|(id, members)| (*id, members.iter().map(name).collect())).collect();
+            let told: BTreeMap<PersonId, BTreeSet<Id>> = told
+                .iter()
+                .map(|(id, members)| (*id, members.iter().filter(is_known).map(name).collect()))
+                .filter(|(_, members): &(_, BTreeSet<Id>)| !members.is_empty())
+                .collect();
             prop_assert_eq!(told, were);
             prop_assert!(moment.picture.households.keys().all(|id| homes.contains(id)));
         }
@@ -319,12 +384,18 @@ impl Run {
             }
             for asked in asked {
                 let then = snapshot.as_of(asked).expect("it is past");
-                let picture = observed::picture(&then).expect("readable");
+                let mut picture = observed::picture(&then).expect("readable");
+                if self.forgot.is_some_and(|forgot| seq < forgot) {
+                    picture.forget(&BTreeSet::new(), &BTreeSet::new());
+                }
                 same(&picture, &moment.picture)
                     .map_err(|differs| TestCaseError::fail(format!("as of {asked:?}: {differs}")))?;
             }
             let then = snapshot.as_of(AsOf::Seq(seq)).expect("it is past");
-            if self.manner.inline_limit.is_none() {
+            if self.forgot.is_some_and(|forgot| seq < forgot) {
+                // Counts of links and ties stay as they were; nothing that is read is damaged.
+                check(&then).expect("readable");
+            } else if self.manner.inline_limit.is_none() {
                 whole(&then)?;
             }
             for id in &self.lived {

@@ -21,7 +21,15 @@ impl Sink for Open {
     fn submit(&mut self, batch: Batch, done: Done) {
         let accepted = batch.observations.len() as u32;
         let seq = Seq::new(0);
-        done(Ok(Receipt { seq, replayed: false, accepted, denied: 0, rejected: Vec::new(), held_back: 0 }));
+        done(Ok(Receipt {
+            seq,
+            replayed: false,
+            accepted,
+            denied: 0,
+            forgotten: 0,
+            rejected: Vec::new(),
+            held_back: 0,
+        }));
     }
 
     fn applied(&self, _: &str) -> Result<Option<Vec<u32>>, SinkError> {

@@ -257,6 +257,7 @@ impl<S: Sink + ?Sized> Driver<'_, S> {
         } else {
             self.summary.written += u64::from(receipt.accepted);
             self.summary.denied += u64::from(receipt.denied);
+            self.summary.forgotten += u64::from(receipt.forgotten);
             self.summary.held_back += u64::from(receipt.held_back);
         }
         match mapper {

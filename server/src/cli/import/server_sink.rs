@@ -66,6 +66,7 @@ fn received(wire: v1::Receipt) -> Result<Receipt, SinkError> {
         replayed: wire.replayed,
         accepted: wire.accepted,
         denied: wire.denied,
+        forgotten: wire.forgotten,
         rejected: wire.rejections.into_iter().map(rejection).collect::<Result<_, _>>()?,
         held_back: wire.held_back,
     })
@@ -109,6 +110,7 @@ mod tests {
             replayed: true,
             accepted: 2,
             denied: 1,
+            forgotten: 5,
             rejected: vec![
                 refusal(1, "identifiers[0].value", RejectReason::InvalidValue),
                 refusal(4, "", RejectReason::Full),

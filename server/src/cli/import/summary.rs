@@ -25,6 +25,8 @@ pub struct ImportSummary {
     pub unchanged: u64,
     /// Values that the store denied, and so left out of their observations.
     pub denied: u64,
+    /// Values that the store left out of their observations, because they were forgotten.
+    pub forgotten: u64,
     /// Links that a limit of the schema holds back.
     pub held_back: u64,
     /// For a bulk load, how many observations were written one after another.
@@ -73,6 +75,7 @@ impl fmt::Display for ImportSummary {
             ("already imported", self.unchanged, "unchanged"),
             ("left out", self.filtered, "by `only` and `except` of the mapping"),
             ("values denied", self.denied, "junk, or denied by the schema; they link nobody"),
+            ("values forgotten", self.forgotten, "erased before, and kept out (`kinfold readmit`)"),
             (
                 "one by one",
                 self.one_by_one.unwrap_or(0),
@@ -121,6 +124,7 @@ mod tests {
             written: 98_000,
             unchanged: 1_500,
             denied: 12,
+            forgotten: 4,
             held_back: 3,
             rejected: 500,
             reject_reasons: [
@@ -138,6 +142,7 @@ Imported 2 files in 2.0 s (50,000 rows/s)
   written                   98,000
   already imported           1,500   unchanged
   values denied                 12   junk, or denied by the schema; they link nobody
+  values forgotten               4   erased before, and kept out (`kinfold readmit`)
   links held back                3   by a limit of the schema
   rejected                     500
                                480   invalid time (updated_at)

@@ -319,7 +319,7 @@ impl Memory {
             }
         };
         let accepted = total - rejected.len() as u32;
-        Receipt { seq: Seq::new(0), replayed, accepted, denied: 0, rejected, held_back: 0 }
+        Receipt { seq: Seq::new(0), replayed, accepted, denied: 0, forgotten: 0, rejected, held_back: 0 }
     }
 }
 

@@ -23,6 +23,7 @@ pub(crate) fn event_row(event: &v1::Event, in_words: bool) -> Vec<Value> {
     let (before, after, moved) = match &event.change {
         Some(Change::Persons(change)) => (&change.before, &change.after, shares(change, in_words)),
         Some(Change::Households(change)) => (&change.before, &change.after, moves(change, in_words)),
+        Some(Change::Erased(change)) => (&change.before, &change.after, Value::Null),
         None => (&Vec::new(), &Vec::new(), Value::Null),
     };
     let moved = match moved {
@@ -66,6 +67,7 @@ fn word(event: &v1::Event) -> &'static str {
         v1::EventKind::Split => "split",
         v1::EventKind::Moved => "moved",
         v1::EventKind::Household => "household",
+        v1::EventKind::Erased => "erased",
     }
 }
 
@@ -176,6 +178,16 @@ fn cause(cause: &v1::Cause, in_words: bool) -> Value {
                 ("reason", reason.as_str().into()),
             ])
         }
+        Some(Kind::Erasure(v1::ErasureCause { author, reason })) => {
+            if in_words {
+                return format!("{author} had identifiers forgotten: {reason}").into();
+            }
+            map([
+                ("kind", "erasure".into()),
+                ("author", author.as_str().into()),
+                ("reason", reason.as_str().into()),
+            ])
+        }
         Some(Kind::Rebuild(v1::RebuildCause {})) if in_words => "the store was resolved again".into(),
         Some(Kind::Rebuild(v1::RebuildCause {})) => map([("kind", "rebuild".into())]),
         Some(Kind::BackgroundCut(v1::BackgroundCutCause {})) if in_words => {
@@ -255,8 +267,13 @@ pub(crate) fn write_act(
     }
     let counts = receipt.counts.unwrap_or_default();
     writeln!(out, "{shown}. Sequence number {}.", grouped(receipt.sequence))?;
-    let events =
-        counts.created + counts.grew + counts.merged + counts.split + counts.moved + counts.household;
+    let events = counts.created
+        + counts.grew
+        + counts.merged
+        + counts.split
+        + counts.moved
+        + counts.household
+        + counts.erased;
     if events == 0 {
         return writeln!(out, "Nobody is another person for it.");
     }
@@ -290,7 +307,7 @@ pub(crate) fn write_act(
     Ok(())
 }
 
-fn write_events(answer: &mut dyn Answer, events: &[v1::Event]) -> io::Result<()> {
+pub(super) fn write_events(answer: &mut dyn Answer, events: &[v1::Event]) -> io::Result<()> {
     answer.columns(&EVENT_COLUMNS.map(str::to_owned))?;
     for event in events {
         answer.row(&event_row(event, true))?;
@@ -310,6 +327,7 @@ pub(crate) fn act_json(receipt: &v1::ActReceipt) -> serde_json::Value {
         "split": counts.split,
         "moved": counts.moved,
         "household": counts.household,
+        "erased": counts.erased,
         "identifiers_moved": counts.identifiers_moved,
         "first_sequence": receipt.first_sequence,
         "events": receipt.events.iter().map(event_json).collect::<Vec<_>>(),
@@ -359,7 +377,7 @@ fn identifiers(event: &v1::Event) -> u64 {
         Some(v1::event::Change::Persons(change)) => {
             change.shares.iter().map(|share| u64::from(share.count)).sum()
         }
-        Some(v1::event::Change::Households(_)) | None => 0,
+        Some(v1::event::Change::Households(_) | v1::event::Change::Erased(_)) | None => 0,
     }
 }
 

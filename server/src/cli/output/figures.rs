@@ -21,6 +21,8 @@ pub(crate) struct Figures {
     pub(crate) sources: Vec<(String, u64)>,
     /// How many values were denied: source, namespace, count.
     pub(crate) denied: Vec<(String, String, u64)>,
+    /// How many values were refused because they were forgotten: source, namespace, count.
+    pub(crate) forgotten: Vec<(String, String, u64)>,
     pub(crate) bytes_on_disk: u64,
 }
 
@@ -34,9 +36,10 @@ impl Figures {
         let counts = |counts: &[(String, u64)]| {
             counts.iter().map(|(name, count)| (name.clone(), json!(count))).collect::<serde_json::Map<_, _>>()
         };
-        let denied = self.denied.iter().map(
-            |(source, namespace, count)| json!({ "source": source, "namespace": namespace, "count": count }),
-        );
+        let values = |counts: &[(String, String, u64)]| {
+            let value = |(source, namespace, count): &(String, String, u64)| json!({ "source": source, "namespace": namespace, "count": count });
+            counts.iter().map(value).collect::<Vec<_>>()
+        };
         json!({
             "sequence": self.sequence,
             "persons": self.persons,
@@ -48,7 +51,8 @@ impl Figures {
             "records": self.records,
             "observations": self.observations,
             "sources": counts(&self.sources),
-            "denied": denied.collect::<Vec<_>>(),
+            "denied": values(&self.denied),
+            "forgotten": values(&self.forgotten),
             "bytes_on_disk": self.bytes_on_disk,
         })
     }
@@ -75,9 +79,11 @@ pub(crate) fn write_figures(out: &mut impl Write, figures: &Figures) -> io::Resu
     for (source, count) in &figures.sources {
         line(2, &format!("from {source}"), *count);
     }
-    line(0, "values denied", figures.denied.iter().map(|(_, _, count)| count).sum());
-    for (source, namespace, count) in &figures.denied {
-        line(2, &format!("{namespace} from {source}"), *count);
+    for (what, values) in [("values denied", &figures.denied), ("values forgotten", &figures.forgotten)] {
+        line(0, what, values.iter().map(|(_, _, count)| count).sum());
+        for (source, namespace, count) in values {
+            line(2, &format!("{namespace} from {source}"), *count);
+        }
     }
     line(0, "sequence number", figures.sequence);
     lines.push(("in sorted files".to_owned(), bytes(figures.bytes_on_disk)));
@@ -138,6 +144,7 @@ mod tests {
             observations: 12_345,
             sources: vec![("crm".into(), 12_345)],
             denied: vec![("crm".into(), "email".into(), 12)],
+            forgotten: vec![("web".into(), "email".into(), 2)],
             bytes_on_disk: 3 << 20,
         }
     }
@@ -159,6 +166,8 @@ observations       12,345
   from crm         12,345
 values denied          12
   email from crm       12
+values forgotten        2
+  email from web        2
 sequence number        14
 in sorted files   3.0 MiB
 ";
@@ -171,7 +180,8 @@ in sorted files   3.0 MiB
             r#"{"sequence":14,"persons":1234,"households":400,"identifiers":3300,"#,
             r#""namespaces":{"account":1300,"email":2000},"links":5000,"held_back_links":3,"records":4100,"#,
             r#""observations":12345,"sources":{"crm":12345},"#,
-            r#""denied":[{"source":"crm","namespace":"email","count":12}],"bytes_on_disk":3145728}"#
+            r#""denied":[{"source":"crm","namespace":"email","count":12}],"#,
+            r#""forgotten":[{"source":"web","namespace":"email","count":2}],"bytes_on_disk":3145728}"#
         );
         assert_eq!(figures().to_json().to_string(), expected);
     }

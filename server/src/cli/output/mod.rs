@@ -3,6 +3,7 @@
 
 mod csv;
 mod dot;
+mod erased;
 mod events;
 mod figures;
 mod json;
@@ -14,6 +15,7 @@ use std::io::{self, IsTerminal, Write};
 
 use kinfold_query::Value;
 
+pub(crate) use erased::{forget_json, write_forget};
 pub(crate) use events::{
     EVENT_COLUMNS, VERDICT_COLUMNS, act_json, event_row, plan_json, verdict_json, verdict_row, write_act,
     write_plan,

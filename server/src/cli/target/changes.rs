@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use kinfold_engine::answers::Assertions;
 use kinfold_engine::model::Seq;
+use kinfold_engine::privacy::Forget;
 use kinfold_engine::write::{Act, Authored};
 use kinfold_engine::{OpenOptions, Store};
 use kinfold_proto::v1;
@@ -61,6 +62,38 @@ impl Target {
             }
             Self::Server(server) => server.runtime.block_on(server.act(act, by)),
         }
+    }
+
+    /// Has identifiers forgotten; with `dry_run` nothing is written, and what would be erased is told.
+    pub(crate) fn forget(
+        &self,
+        forget: &Forget,
+        by: Authored,
+        dry_run: bool,
+    ) -> Result<v1::ForgetResponse, Failure> {
+        let server = match self {
+            Self::Store(local) if dry_run => {
+                let erased = Some(to_proto::erased(local.store.plan_forget(forget)?));
+                return Ok(v1::ForgetResponse { erased, ..v1::ForgetResponse::default() });
+            }
+            Self::Store(local) => {
+                let report = local.store.forget(None, forget, by)?;
+                return Ok(to_proto::forget_report(&local.store.snapshot(), report, usize::MAX)?);
+            }
+            Self::Server(server) => server,
+        };
+        use v1::forget_request::Whom;
+        let whom = match forget {
+            Forget::Identifiers(all) => Whom::Identifiers(v1::ForgottenIdentifiers {
+                identifiers: all.iter().map(to_proto::identifier).collect(),
+            }),
+            Forget::PersonOf(identifier) => Whom::PersonOf(to_proto::identifier(identifier)),
+            Forget::Person(id) => Whom::PersonId(id.to_string()),
+        };
+        let Authored { author, reason } = by;
+        let request_id = String::new();
+        let request = v1::ForgetRequest { whom: Some(whom), author, reason, request_id, dry_run };
+        Ok(server.call(|client| async move { client.forget(request).await })?)
     }
 
     /// What becomes of assertions, which stand in `text`.
@@ -241,6 +274,11 @@ impl RemoteServer {
                 let (a, b) = pair(a, b);
                 let request = v1::ReleaseRequest { a, b, author, reason, request_id };
                 return self.receipt(client.release(request).await?.receipt);
+            }
+            Act::Readmit(identifier) => {
+                let identifier = Some(to_proto::identifier(identifier));
+                let request = v1::ReadmitRequest { identifier, author, reason, request_id };
+                return self.receipt(client.readmit(request).await?.receipt);
             }
             Act::RetractLink { source, a, b } => {
                 let (a, b) = pair(a, b);

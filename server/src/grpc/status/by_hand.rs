@@ -22,8 +22,15 @@ pub(super) fn hand(error: &ActError) -> Hand<'_> {
         ActError::Author { field, .. } => Hand::Field { field: Some(field), reason: "AUTHOR_INVALID" },
         // Which field it stands in is known where the request is read.
         ActError::Identifier { .. } => Hand::Field { field: None, reason: "INVALID_VALUE" },
+        ActError::HowMany { .. } => {
+            Hand::Field { field: Some("identifiers.identifiers"), reason: "OUT_OF_RANGE" }
+        }
         ActError::OneIdentifier => Hand::Field { field: Some("b"), reason: "ONE_IDENTIFIER" },
         ActError::Unknown { .. } => Hand::Unknown("IDENTIFIER_UNKNOWN"),
+        ActError::Forgotten { .. } => Hand::Unknown("IDENTIFIER_FORGOTTEN"),
+        ActError::NotForgotten { .. } => Hand::Unknown("IDENTIFIER_NOT_FORGOTTEN"),
+        ActError::UnknownPerson { .. } => Hand::Unknown("PERSON_UNKNOWN"),
+        ActError::ErasedPerson { .. } => Hand::Unknown("PERSON_ERASED"),
         ActError::UnknownSource { .. } => Hand::Unknown("SOURCE_UNKNOWN"),
         ActError::NothingStands { .. } => Hand::Unknown("OVERRIDE_UNKNOWN"),
         ActError::NeverSaid { .. } => Hand::Unknown("LINK_UNKNOWN"),

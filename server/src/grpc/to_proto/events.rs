@@ -1,8 +1,8 @@
 //! Changes to who is who: domain to wire.
 
 use kinfold_engine::model::{
-    Cause, Change, Event, HouseholdChange, HouseholdId, IdentifierId, OverrideKind, PersonChange,
-    PersonChangeKind, PersonId, Retracted,
+    Cause, Change, ErasedChange, Event, HouseholdChange, HouseholdId, IdentifierId, OverrideKind,
+    PersonChange, PersonChangeKind, PersonId, Retracted,
 };
 use kinfold_engine::read::{Read, ReadResult};
 use kinfold_engine::write::{ActReceipt, SchemaPlan};
@@ -10,7 +10,7 @@ use kinfold_proto::v1;
 use prost::Message;
 
 use super::super::from_proto::View;
-use super::{lost, timestamp};
+use super::timestamp;
 
 /// How many events the receipt of something done by hand holds.
 const IN_RECEIPT: usize = 100;
@@ -27,6 +27,7 @@ pub(crate) fn event(read: &impl Read, event: &Event, view: View) -> ReadResult<v
         Change::Households(change) => {
             (v1::EventKind::Household, v1::event::Change::Households(household_change(change)))
         }
+        Change::Erased(change) => (v1::EventKind::Erased, v1::event::Change::Erased(erased_change(change))),
     };
     Ok(v1::Event {
         sequence: event.seq.get(),
@@ -62,8 +63,16 @@ fn person_change(read: &impl Read, change: &PersonChange, view: View) -> ReadRes
             })
         })
         .collect::<ReadResult<_>>()?;
-    let ids = |ids: &[PersonId]| ids.iter().map(PersonId::to_string).collect();
-    Ok(v1::PersonChange { before: ids(&change.before), after: ids(&change.after), shares })
+    Ok(v1::PersonChange { before: texts(&change.before), after: texts(&change.after), shares })
+}
+
+fn texts(ids: &[PersonId]) -> Vec<String> {
+    ids.iter().map(PersonId::to_string).collect()
+}
+
+fn erased_change(change: &ErasedChange) -> v1::ErasedChange {
+    let ErasedChange { before, after, identifiers } = change;
+    v1::ErasedChange { before: texts(before), after: texts(after), identifiers: *identifiers }
 }
 
 fn household_change(change: &HouseholdChange) -> v1::HouseholdChange {
@@ -132,6 +141,9 @@ fn cause(read: &impl Read, cause: &Cause, view: View) -> ReadResult<v1::Cause> {
         Cause::Rebuild => Kind::Rebuild(v1::RebuildCause {}),
         Cause::BackgroundCut => Kind::BackgroundCut(v1::BackgroundCutCause {}),
         Cause::BulkLoad => Kind::BulkLoad(v1::BulkLoadCause {}),
+        Cause::Erasure { author, reason } => {
+            Kind::Erasure(v1::ErasureCause { author: author.clone(), reason: reason.clone() })
+        }
     };
     Ok(v1::Cause { kind: Some(kind) })
 }
@@ -140,13 +152,12 @@ fn identifiers(read: &impl Read, ids: &[IdentifierId], view: View) -> ReadResult
     ids.iter().filter_map(|id| identifier(read, *id, view).transpose()).collect()
 }
 
-/// The name of an identifier; `None` where only ids are asked for.
+/// The name of an identifier; `None` where only ids are asked for, or it was forgotten since.
 fn identifier(read: &impl Read, id: IdentifierId, view: View) -> ReadResult<Option<v1::Identifier>> {
     if view == View::Ids {
         return Ok(None);
     }
-    let record = read.identifier(id)?.ok_or_else(|| lost("an identifier of an event"))?;
-    Ok(Some(super::named(read, record.namespace, record.value)))
+    Ok(read.identifier(id)?.map(|record| super::named(read, record.namespace, record.value)))
 }
 
 /// Brings an event below `most` bytes, as far as leaving things out does it: first
@@ -169,7 +180,7 @@ pub(crate) fn abridge(event: &mut v1::Event, most: usize) {
     match &mut event.change {
         Some(Change::Persons(change)) => change.shares = Vec::new(),
         Some(Change::Households(change)) => change.moves = Vec::new(),
-        None => {}
+        Some(Change::Erased(_)) | None => {}
     }
     if event.encoded_len() <= most {
         return;
@@ -177,6 +188,7 @@ pub(crate) fn abridge(event: &mut v1::Event, most: usize) {
     if let Some((before, after)) = match &mut event.change {
         Some(Change::Persons(change)) => Some((&mut change.before, &mut change.after)),
         Some(Change::Households(change)) => Some((&mut change.before, &mut change.after)),
+        Some(Change::Erased(change)) => Some((&mut change.before, &mut change.after)),
         None => None,
     } {
         before.truncate(IDS_KEPT);
@@ -190,6 +202,7 @@ pub(crate) fn act_receipt(read: &impl Read, receipt: &ActReceipt, most: usize) -
     for event in &receipt.events {
         let count = match &event.change {
             Change::Households(_) => &mut counts.household,
+            Change::Erased(_) => &mut counts.erased,
             Change::Persons(change) => {
                 counts.identifiers_moved += moved(change);
                 match change.kind() {
