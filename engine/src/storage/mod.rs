@@ -172,7 +172,7 @@ impl Database {
         let families = || {
             Table::ALL
                 .iter()
-                .map(|table| ColumnFamilyDescriptor::new(table.name(), table_options(*table, &cache)))
+                .map(|table| ColumnFamilyDescriptor::new(table.name(), table_options(*table, &cache, false)))
         };
         let open = || match access {
             Access::ReadOnly => DB::open_cf_descriptors_read_only(&options, path, families(), false),
@@ -386,13 +386,21 @@ impl Database {
     }
 }
 
-fn table_options(table: Table, cache: &Cache) -> Options {
+/// How a table is stored; `lowest` for files that go to the lowest level at once.
+fn table_options(table: Table, cache: &Cache, lowest: bool) -> Options {
     let mut block = BlockBasedOptions::default();
     block.set_block_cache(cache);
-    block.set_cache_index_and_filter_blocks(true);
-    block.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    // A lookup goes through three tables. What finds a row in their files stays in memory, some
+    // 2 bytes an identifier, so that the lookup reads three rows however large the store is.
+    let in_lookups = matches!(table, Table::Dictionary | Table::Owners | Table::Persons);
+    block.set_cache_index_and_filter_blocks(!in_lookups);
+    block.set_pin_l0_filter_and_index_blocks_in_cache(!in_lookups);
     block.set_format_version(6);
-    block.set_bloom_filter(10.0, false);
+    // Whoever asks for these rows knows that they are there: on the lowest level no filter is needed.
+    let is_there = matches!(table, Table::Owners | Table::Persons | Table::Identifiers);
+    if !(lowest && is_there) {
+        block.set_bloom_filter(10.0, false);
+    }
     // Point lookups find their row in a block by hash; tables that are read by range gain nothing from it.
     let by_point = !matches!(
         table,
@@ -402,6 +410,7 @@ fn table_options(table: Table, cache: &Cache) -> Options {
         block.set_data_block_index_type(DataBlockIndexType::BinaryAndHash);
     }
     let mut options = Options::default();
+    options.set_optimize_filters_for_hits(is_there);
     options.set_block_based_table_factory(&block);
     options.set_compression_type(DBCompressionType::Lz4);
     options.set_bottommost_compression_type(DBCompressionType::Zstd);

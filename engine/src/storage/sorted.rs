@@ -48,7 +48,7 @@ pub(crate) fn sorted_rows<E: From<String>>(
         return Ok(SortedRows { table, stock: Stock::Memory(rows) });
     };
     let cache = Cache::new_lru_cache(1 << 20);
-    let mut options = table_options(table, &cache);
+    let mut options = table_options(table, &cache, true);
     // The storage packs them tighter when it next moves them; now time counts.
     options.set_bottommost_compression_type(DBCompressionType::Lz4);
     let files =
