@@ -232,3 +232,35 @@ fn answers_can_be_read_by_programs() {
     );
     assert_eq!(many.ok(), "{\"n\":1}\n{\"n\":2}\n");
 }
+
+#[test]
+fn what_is_forgotten_is_told_and_stays_out() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = prepared(folder.path());
+    let by = ["--store", "store", "--author", "ann", "--reason", "ticket 12"];
+    let run = |command: &str, more: &[&str]| store.cli.run([&[command], &by[..], more].concat());
+    let known = || store.number("MATCH (i:email {value: 'dan@example.com'}) RETURN count(i)");
+    let would = run("forget", &["--dry-run", "email:dan@example.com"]).ok();
+    assert!(would.contains("would erase") && would.contains("1 identifier of email"), "{would}");
+    assert_eq!(known(), 1);
+    let done = run("forget", &["email:dan@example.com"]).ok();
+    assert!(done.contains("for 1 value: nothing found") && done.contains("erased"), "{done}");
+    assert_eq!(known(), 0);
+    let again = run("forget", &["--format", "json", "email:dan@example.com"]).ok();
+    let again: serde_json::Value = serde_json::from_str(&again).expect("one object");
+    assert_eq!((&again["already"], &again["proof"]["complete"]), (&json!(1), &json!(true)));
+    let all = run("forget", &["--person-of", "account:a-2"]).ok();
+    assert!(all.contains("1 identifier of account") && all.contains("all of p"), "{all}");
+    let late = "id,seen,score,account,email,phone,address,name\n\
+                d-1,2026-02-05T10:00:00Z,0.9,a-4,dan@example.com,,,Dan\n";
+    fs::write(folder.path().join("records_late.csv"), late).expect("writable");
+    assert_eq!(figure(&import(&store, "records_late.csv"), "values forgotten"), 1);
+    assert_eq!(known(), 0);
+    assert_eq!(store.stats()["forgotten"], json!([{"source": "crm", "namespace": "email", "count": 1}]));
+    run("readmit", &["email:dan@example.com"]).ok();
+    let refused = run("readmit", &["email:dan@example.com"]).refused(1);
+    assert!(refused.contains("was not forgotten"), "{refused}");
+    run("forget", &["email:dan@example.com"]).refused(1);
+    run("forget", &[]).refused(2);
+    store.check();
+}

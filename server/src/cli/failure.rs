@@ -174,10 +174,15 @@ impl From<ActError> for Failure {
     fn from(error: ActError) -> Self {
         let text = error.to_string();
         match error {
-            ActError::Author { .. } | ActError::Identifier { .. } | ActError::OneIdentifier => {
-                Self::usage(text)
-            }
+            ActError::Author { .. }
+            | ActError::Identifier { .. }
+            | ActError::OneIdentifier
+            | ActError::HowMany { .. } => Self::usage(text),
             ActError::Unknown { .. }
+            | ActError::Forgotten { .. }
+            | ActError::NotForgotten { .. }
+            | ActError::UnknownPerson { .. }
+            | ActError::ErasedPerson { .. }
             | ActError::UnknownSource { .. }
             | ActError::Stands { .. }
             | ActError::RequiredTogether { .. }

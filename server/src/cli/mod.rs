@@ -33,7 +33,6 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use kinfold_engine::bulk::BulkOptions;
-use kinfold_engine::read::Read as _;
 use kinfold_engine::{OpenOptions, Store};
 
 use args::{Cli, Command};

@@ -23,7 +23,7 @@ pub(super) fn hand(error: &ActError) -> Hand<'_> {
         // Which field it stands in is known where the request is read.
         ActError::Identifier { .. } => Hand::Field { field: None, reason: "INVALID_VALUE" },
         ActError::HowMany { .. } => {
-            Hand::Field { field: Some("identifiers.identifiers"), reason: "TOO_MUCH" }
+            Hand::Field { field: Some("identifiers.identifiers"), reason: "OUT_OF_RANGE" }
         }
         ActError::OneIdentifier => Hand::Field { field: Some("b"), reason: "ONE_IDENTIFIER" },
         ActError::Unknown { .. } => Hand::Unknown("IDENTIFIER_UNKNOWN"),
