@@ -13,6 +13,7 @@ mod door;
 mod grpc;
 mod incoming;
 mod metrics;
+mod random;
 mod reload;
 mod schema_change;
 mod serve;

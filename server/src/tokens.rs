@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::audit::Note;
 use crate::auth::{Caller, Role};
+use crate::random;
 
 /// The tokens that a server knows.
 ///
@@ -139,10 +140,7 @@ impl Tokens {
 ///
 /// It has 256 random bits, so that its hash need not be a slow one.
 pub fn new_token() -> std::io::Result<(String, String)> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|error| std::io::Error::other(error.to_string()))?;
-    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let token = format!("kf_{digits}");
+    let token = format!("kf_{}", random::digits::<32>()?);
     let hash = format!("{BY}{}", blake3::hash(token.as_bytes()).to_hex());
     Ok((token, hash))
 }

@@ -8,8 +8,7 @@ use crate::tokens::{Tokens, new_token};
 
 /// Makes a token: the entry of the file goes to standard output, the token itself to standard error.
 pub(super) fn run(args: &TokenArgs) -> Result<(), Failure> {
-    let (token, hash) =
-        new_token().map_err(|error| Failure::failed(format!("the system gives no random bytes: {error}")))?;
+    let (token, hash) = new_token().map_err(|error| Failure::failed(error.to_string()))?;
     let text = |text: &str| toml::Value::from(text).to_string();
     let mut entry = format!(
         "[[token]]\nname = {}\nhash = {}\nrole = {}\n",

@@ -15,6 +15,7 @@ use crate::cli::args::TargetArgs;
 use crate::cli::failure::Failure;
 use crate::grpc::from_proto::View;
 use crate::grpc::to_proto;
+use crate::random;
 use crate::schema_change::{Named, SchemaChange};
 
 /// A schema, and assertions to check under it, by their texts.
@@ -91,7 +92,7 @@ impl Target {
             Forget::Person(id) => Whom::PersonId(id.to_string()),
         };
         let Authored { author, reason } = by;
-        let request_id = String::new();
+        let request_id = if dry_run { String::new() } else { new_request_id()? };
         let request = v1::ForgetRequest { whom: Some(whom), author, reason, request_id, dry_run };
         Ok(server.call(|client| async move { client.forget(request).await })?)
     }
@@ -252,12 +253,19 @@ impl Target {
     }
 }
 
+/// The `request_id` of an act by hand. With one an act whose answer got lost is
+/// sent again by the client, and done once.
+fn new_request_id() -> Result<String, Failure> {
+    let digits = random::digits::<16>().map_err(|error| Failure::failed(error.to_string()))?;
+    Ok(format!("hand-{digits}"))
+}
+
 impl RemoteServer {
     async fn act(&self, act: &Act, by: Authored) -> Result<v1::ActReceipt, Failure> {
         use v1::retraction::What;
         let client = &self.client;
         let Authored { author, reason } = by;
-        let request_id = String::new();
+        let request_id = new_request_id()?;
         let pair = |a, b| (Some(to_proto::identifier(a)), Some(to_proto::identifier(b)));
         let what = match act {
             Act::Forbid(a, b) => {
