@@ -171,22 +171,6 @@ impl Share {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::Share;
-
-    #[test]
-    fn shares_cover_everything_once_and_in_order() {
-        for (count, of) in [(0, 3), (1, 3), (10, 3), (u64::MAX, 7), (5, 0), (5, 1)] {
-            let ranges: Vec<_> = Share::all(of).map(|share| share.range(count)).collect();
-            assert_eq!((ranges[0].start, ranges[ranges.len() - 1].end), (0, count));
-            assert!(ranges.windows(2).all(|pair| pair[0].end == pair[1].start));
-        }
-        assert_eq!(Share::WHOLE.range(9), 0..9);
-        assert_eq!(Share::all(4).map(|share| share.undivided(0..9).count()).sum::<usize>(), 9);
-    }
-}
-
 /// One consistent state of a store. Cheap to hold; every method sees the same state.
 pub trait Read {
     /// What [`Read::now`] gives.
@@ -341,5 +325,21 @@ pub trait Read {
             Countable::Households => self.household_count(),
             Countable::Links => self.link_count(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Share;
+
+    #[test]
+    fn shares_cover_everything_once_and_in_order() {
+        for (count, of) in [(0, 3), (1, 3), (10, 3), (u64::MAX, 7), (5, 0), (5, 1)] {
+            let ranges: Vec<_> = Share::all(of).map(|share| share.range(count)).collect();
+            assert_eq!((ranges[0].start, ranges[ranges.len() - 1].end), (0, count));
+            assert!(ranges.windows(2).all(|pair| pair[0].end == pair[1].start));
+        }
+        assert_eq!(Share::WHOLE.range(9), 0..9);
+        assert_eq!(Share::all(4).map(|share| share.undivided(0..9).count()).sum::<usize>(), 9);
     }
 }

@@ -36,14 +36,14 @@ def test_a_value_is_forgotten_once_and_refused_after(api, ingest, lookup, admin,
     assert ingest.Readmit(readmit).receipt.changed
     assert refused(ingest.Readmit, readmit)[:2] == (grpc.StatusCode.NOT_FOUND, "IDENTIFIER_NOT_FORGOTTEN")
     assert ingest.Observe(api.ObserveRequest(observations=[zoe])).receipt.forgotten == 0
-    assert lookup.ResolvePerson(ask).person.id
+    assert lookup.ResolvePerson(ask).person.person_id
     assert admin.Check(api.CheckRequest()).problem_count == 0
 
 
 def test_the_id_of_an_erased_person_says_so(api, ingest, lookup, make, refused):
     ingest.Observe(api.ObserveRequest(observations=[make.seen("account:y-1", "email:yan@example.com")]))
     ask = api.ResolvePersonRequest(person=make.person("account:y-1"))
-    person = lookup.ResolvePerson(ask).person.id
+    person = lookup.ResolvePerson(ask).person.person_id
     done = ingest.Forget(api.ForgetRequest(person_of=make.identifier("account:y-1"), **BY))
     assert list(done.erased.person_ids) == [person]
     by_id = api.ResolvePersonRequest(person=api.PersonSelector(person_id=person))

@@ -195,6 +195,11 @@ def test_every_method_answers(stub, api, make, known, secured):
     assert {entry.method for entry in audited} >= {"LookupService/ResolvePerson", "ExplainService/Why"}
     assert all("ann@" not in subject for entry in audited for subject in entry.subjects)
 
+    named = api.ForgottenIdentifiers(identifiers=[device])
+    forgotten = call("IngestService", "Forget", api.ForgetRequest(identifiers=named, **by))
+    assert forgotten.proof.complete and forgotten.receipt.counts.erased == 1
+    assert call("IngestService", "Readmit", api.ReadmitRequest(identifier=device, **by)).receipt.changed
+
     files = [api_file.DESCRIPTOR for api_file in api._modules if hasattr(api_file, "DESCRIPTOR")]
     contract = {
         f"{service.name}/{method.name}"

@@ -140,7 +140,7 @@ def test_what_is_forgotten_stays_out(store):
     by = {"author": "ann", "reason": "a test"}
     seen = Observation("app", ["email:zoe@example.com", "account:z-1"], record_id="r-zoe", attributes={"note": "zoe@example.com"})
     store.observe([seen])
-    person = store.person("account:z-1").id
+    person = store.person("account:z-1").person_id
     would = store.forget("email:zoe@example.com", dry_run=True, author="", reason="").erased
     assert [(it.namespace, it.count) for it in would.identifiers] == [("email", 1)] and would.links == 1
     done = store.forget("email:zoe@example.com", request_id="gone", **by)
@@ -159,7 +159,7 @@ def test_what_is_forgotten_stays_out(store):
     assert caught.value.reason == "PERSON_ERASED"
     assert store.readmit("email:zoe@example.com", **by).changed
     assert store.observe([seen])[0].forgotten == 1
-    assert store.person("email:zoe@example.com").id != person
+    assert store.person("email:zoe@example.com").person_id != person
     with pytest.raises(ValueError):
         store.forget(**by)
 

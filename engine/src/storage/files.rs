@@ -83,8 +83,11 @@ fn only_readers_since(db: &DB, sequence: u64, wait: Duration) -> Result<bool, St
     }
 }
 
+/// A sorted file: its name, and its first and its last key.
+type SortedFile = (String, Vec<u8>, Vec<u8>);
+
 /// The sorted files of a table that hold keys around one of `keys`, which are ascending.
-fn around(db: &DB, table: Table, keys: &[&[u8]]) -> Result<Vec<(String, Vec<u8>, Vec<u8>)>, String> {
+fn around(db: &DB, table: Table, keys: &[&[u8]]) -> Result<Vec<SortedFile>, String> {
     let files = db.live_files().map_err(rocksdb::Error::into_string)?;
     Ok(files
         .into_iter()

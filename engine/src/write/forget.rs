@@ -5,6 +5,7 @@
 //! alone by then, is taken out of every table. Then the rows as they were
 //! before earlier writes are rewritten, so that no earlier state shows it either.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::acts::{Named, Outcome, Touched, check_author, named_ever};
@@ -215,8 +216,8 @@ impl Overlay {
         for id in ids {
             let Some(person) = self.owner(*id)?.and_then(|row| row.person()) else { continue };
             let person_id = self.read_head(person)?.person_id();
-            if !before.contains_key(&person_id) {
-                before.insert(person_id, self.members(person)?);
+            if let Entry::Vacant(place) = before.entry(person_id) {
+                place.insert(self.members(person)?);
             }
         }
         Ok(before)

@@ -115,6 +115,7 @@ fn loaded_is_observed(
     let before = store.snapshot().as_of(AsOf::Seq(Seq::new(0))).expect("it is past");
     prop_assert_eq!(standing(&before).counts, [0; 4]);
     prop_assert_eq!(standing(&before).identifiers, BTreeMap::new());
+    drop(before);
 
     // What comes later tells whether the ids that were given once are known, and how old each is.
     let went_on = run_on(store, observed.world.clone(), more, manner)?;

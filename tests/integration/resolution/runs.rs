@@ -277,6 +277,8 @@ impl Run {
         let is_its = |id: &IdentifierId| ids.contains(&observed::name(&before, *id).expect("readable"));
         let numbers: BTreeSet<IdentifierId> =
             before.identifiers(None).map(|id| id.expect("readable")).filter(is_its).collect();
+        // Whoever holds an earlier state holds the proof up.
+        drop(before);
         let planned = self.store.plan_forget(&forget).expect("they are known");
         let report = self.store.forget(None, &forget, by()).expect("they are known");
         if self.manner.inline_limit.is_none() {
@@ -284,7 +286,7 @@ impl Run {
             prop_assert_eq!(report.seq, self.store.snapshot().seq());
         }
         prop_assert_eq!(report.erased.identifiers.iter().map(|(_, n)| n).sum::<u64>(), ids.len() as u64);
-        prop_assert!(report.proof.is_complete() && report.proof.in_memory, "{:?}", report.proof);
+        prop_assert!(report.proof.is_complete(), "{:?}", report.proof);
         let again = self.store.forget(None, &forget, by()).expect("they were known");
         prop_assert_eq!((again.erased.already > 0, again.erased.identifiers.len()), (true, 0));
         for id in report.erased.persons {
