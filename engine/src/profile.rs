@@ -1,6 +1,9 @@
 //! Profiles: what is known of a person, reconciled from all sources.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
+
+use hashbrown::HashSet;
 
 use crate::consent;
 use crate::model::{
@@ -63,10 +66,11 @@ pub struct ProfileAttribute {
 pub fn profile(read: &impl Read, person: PersonKey) -> ReadResult<Option<Profile>> {
     let Some(row) = read.person(person)? else { return Ok(None) };
     let names = read.names();
-    let mut identifiers = Vec::new();
-    let mut records: BTreeMap<(String, Option<String>, Vec<IdentifierId>), SourceRecord> = BTreeMap::new();
-    for member in read.members(person) {
-        let member = member?;
+    let members = read.members(person).collect::<ReadResult<Vec<_>>>()?;
+    let ids: HashSet<IdentifierId> = members.iter().map(|member| member.id).collect();
+    let mut identifiers = Vec::with_capacity(members.len());
+    let mut records: Vec<SourceRecord> = Vec::new();
+    for member in members {
         let known = read.identifier(member.id)?.ok_or_else(|| ReadError::Corrupt {
             table: "identifiers",
             detail: format!("identifier {} of {} does not exist", member.id.get(), row.id),
@@ -83,17 +87,38 @@ pub fn profile(read: &impl Read, person: PersonKey) -> ReadResult<Option<Profile
         });
         for record in read.records(member.id) {
             let record = record?;
-            let source = names.source_name(record.source).to_owned();
-            records.insert((source, record.record_id.clone(), record.identifiers.clone()), record);
+            // It leads here from each of its identifiers, and is taken at the first.
+            if record.identifiers.iter().find(|id| ids.contains(*id)) == Some(&member.id) {
+                records.push(record);
+            }
         }
     }
     identifiers.sort_by(|x, y| {
         let name = |identifier: &ProfileIdentifier| names.namespace_name(identifier.namespace);
         (name(x), &x.value).cmp(&(name(y), &y.value))
     });
-    let records: Vec<SourceRecord> = records.into_values().collect();
+    records.sort_by(|x, y| {
+        let source = |record: &SourceRecord| names.source_name(record.source);
+        source(x).cmp(source(y)).then_with(|| order(x, y))
+    });
     let attributes = reconcile(&records, |attribute| names.attribute_name(attribute).to_owned());
     Ok(Some(Profile { person: row, identifiers, records, attributes }))
+}
+
+/// The order of records of one source, by all that can be seen of them: since an
+/// erasure several may have the same identifiers and no id.
+fn order(x: &SourceRecord, y: &SourceRecord) -> Ordering {
+    let seen = |record: &SourceRecord| (record.first_seen, record.last_seen);
+    let by_attributes = || {
+        let pairs = x.attributes.iter().zip(&y.attributes);
+        let each = pairs.map(|((x_name, x_value, x_time), (y_name, y_value, y_time))| {
+            x_name.cmp(y_name).then_with(|| x_value.order(y_value)).then(x_time.cmp(y_time))
+        });
+        each.fold(Ordering::Equal, Ordering::then).then(x.attributes.len().cmp(&y.attributes.len()))
+    };
+    (&x.record_id, &x.identifiers, seen(x))
+        .cmp(&(&y.record_id, &y.identifiers, seen(y)))
+        .then_with(by_attributes)
 }
 
 fn reconcile(records: &[SourceRecord], name: impl Fn(AttributeId) -> String) -> Vec<ProfileAttribute> {

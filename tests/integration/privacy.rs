@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use kinfold_engine::model::{AttributeValue, Change, Identifier, Observation, Timestamp};
 use kinfold_engine::privacy::Forget;
+use kinfold_engine::profile::profile;
 use kinfold_engine::read::{AsOf, Found, Read};
 use kinfold_engine::schema::Schema;
 use kinfold_engine::write::{Act, ActError, Authored, Batch, Receipt};
@@ -225,6 +226,38 @@ fn a_person_is_erased_once_and_its_id_says_so() {
     let receipt = write(&store, vec![record("1", &["account:a", "email:ann@example.com"], &[])]);
     assert_eq!(receipt.forgotten, 1);
     assert_ne!(person("account:a"), ann);
+    clean(&store);
+}
+
+/// What attributes without a record id belong to is told by whom they named.
+/// When one of these is forgotten, two records may look alike: both stay.
+#[test]
+fn records_that_look_alike_since_are_all_in_the_profile() {
+    let store = Store::in_memory(schema()).expect("there is memory");
+    let device = "device:d";
+    for (names, city) in [(&["email:a@example.com", device] as &[&str], "Bonn"), (&[device], "Ulm")] {
+        write(&store, vec![record("", names, &[("city", city)])]);
+    }
+    write(
+        &store,
+        vec![record("", &["email:b@example.com", device], &[("city", "Kiel"), ("consent.ads", "denied")])],
+    );
+    for gone in ["email:a@example.com", "email:b@example.com"] {
+        store.forget(None, &only(gone), by()).expect("known");
+    }
+    let snapshot = store.snapshot();
+    let Found::Known(id) = snapshot.find(&named(device)).expect("readable") else { panic!("{device}") };
+    let person = snapshot.person_of(id).expect("readable").expect("of person scope");
+    let profile = profile(&snapshot, person).expect("readable").expect("it lives");
+    let text = |value: &AttributeValue| match value {
+        AttributeValue::String(text) => text.clone(),
+        other => panic!("{other:?}"),
+    };
+    let cities: Vec<String> = profile.records.iter().map(|record| text(&record.attributes[0].1)).collect();
+    assert_eq!(cities, ["Bonn", "Kiel", "Ulm"]);
+    let known: Vec<String> = profile.attributes.iter().map(|held| text(&held.value)).collect();
+    // Of the same time the greatest; a refusal of any record counts.
+    assert_eq!(known, ["Ulm", "denied"]);
     clean(&store);
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use kinfold_engine::read::Read;
+use kinfold_engine::{OpenOptions, Store};
 use kinfold_proto::v1;
 use kinfold_server::ServeConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -83,6 +85,43 @@ async fn too_much_work_is_shed_with_a_time_to_come_back_and_is_over_when_it_is()
         assert_eq!(details.quota_failure().unwrap().violations[0].subject, "max_waiting");
     }
     recovers(&server).await;
+}
+
+#[tokio::test]
+async fn writes_are_shed_or_kept_for_good() {
+    let config = ServeConfig { max_calls: 4, ..Default::default() };
+    let mut server = Server::with(config).await;
+    let (mut kept, mut shed) = (0, 0);
+    for wave in 0..20 {
+        // Ten times what may be under way.
+        let calls: Vec<_> = (0..40)
+            .map(|call| {
+                let mut ingest = server.ingest();
+                let names = [format!("email:{wave}-{call}@x.de"), format!("device:{wave}-{call}")];
+                tokio::spawn(async move {
+                    let observations = vec![seen("crm", &[names[0].as_str(), names[1].as_str()])];
+                    ingest.observe(v1::ObserveRequest { observations, ..Default::default() }).await
+                })
+            })
+            .collect();
+        for call in calls {
+            match call.await.unwrap() {
+                Ok(_) => kept += 1,
+                Err(error) => {
+                    assert_eq!(refusal(&error), (Code::ResourceExhausted, "OVERLOADED".into()));
+                    assert!(error.get_error_details().retry_info().unwrap().retry_delay.is_some());
+                    shed += 1;
+                }
+            }
+        }
+    }
+    assert!(kept > 0 && shed > 0, "{kept} were kept, {shed} shed");
+    recovers(&server).await;
+    server.stop().await.unwrap();
+    let directory = server.into_directory();
+    let store = Store::open(&directory.path().join("store"), OpenOptions::default()).unwrap();
+    let now = store.snapshot();
+    assert_eq!((now.link_count().unwrap(), now.identifier_count(None).unwrap()), (kept, 2 * kept));
 }
 
 #[tokio::test]
