@@ -130,25 +130,36 @@ async fn lookups(client: &Client, persons: u32, time: Duration) -> anyhow::Resul
 }
 
 /// The same while a stream of batches of 1,000 writes as fast as it is acknowledged, 16 at a time.
+///
+/// The stream has a thread of its own, so that no lookup waits for a batch to be made.
 async fn beside_a_stream(client: &Client, persons: u32) -> anyhow::Result<(Latencies, u64)> {
-    let observing = connect(client.url()).await?.observing();
-    let writing = tokio::spawn(async move {
-        let (begin, mut written, mut at) = (Instant::now(), 0, 0_u32);
-        while begin.elapsed() < ASIDE {
-            let mut promises = Vec::new();
-            for _ in 0..16 {
-                let batch = observations(at.wrapping_mul(1_000), 1_000, persons);
-                promises.push(observing.send(format!("beside-{at}"), batch).await?);
-                at += 1;
-            }
-            for promise in promises {
-                written += u64::from(promise.receipt().await?.accepted);
-            }
-        }
-        Ok::<u64, ClientError>(written)
+    let url = client.url().to_owned();
+    let writing = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(stream(&url, persons))
     });
     let latencies = lookups(client, persons, ASIDE).await?;
-    Ok((latencies, writing.await??))
+    let written = tokio::task::spawn_blocking(move || writing.join()).await?;
+    let written = written.map_err(|_| anyhow::anyhow!("the stream ended in a panic"))??;
+    Ok((latencies, written))
+}
+
+/// Streams batches for some time; gives how many observations were taken.
+async fn stream(url: &str, persons: u32) -> anyhow::Result<u64> {
+    let observing = connect(url).await?.observing();
+    let (begin, mut written, mut at) = (Instant::now(), 0, 0_u32);
+    while begin.elapsed() < ASIDE {
+        let mut promises = Vec::new();
+        for _ in 0..16 {
+            let batch = observations(at.wrapping_mul(1_000), 1_000, persons);
+            promises.push(observing.send(format!("beside-{at}"), batch).await?);
+            at += 1;
+        }
+        for promise in promises {
+            written += u64::from(promise.receipt().await?.accepted);
+        }
+    }
+    Ok(written)
 }
 
 /// What all connections did.

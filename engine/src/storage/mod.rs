@@ -360,9 +360,11 @@ impl Database {
                 (name, families.iter().filter_map(of_family).sum())
             })
             .collect();
+        // All tables share one cache.
+        let cached = families.first().map(|family| db.property_int_value_cf(family, of::BLOCK_CACHE_USAGE));
+        figures.push(("block_cache_bytes", cached.and_then(|it| it.ok().flatten()).unwrap_or(0)));
         // Of the database as a whole.
         for (name, property) in [
-            ("block_cache_bytes", of::BLOCK_CACHE_USAGE),
             ("running_compactions", of::NUM_RUNNING_COMPACTIONS),
             ("running_flushes", of::NUM_RUNNING_FLUSHES),
             ("background_errors", of::BACKGROUND_ERRORS),
