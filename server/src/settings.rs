@@ -6,6 +6,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use kinfold_engine::StorageOptions;
+
 use crate::config::ServeConfig;
 use crate::tls::TlsFiles;
 
@@ -96,6 +98,8 @@ pub(crate) struct Settings {
     pub(crate) store: Option<PathBuf>,
     /// How it serves.
     pub(crate) config: ServeConfig,
+    /// What memory the store takes.
+    pub(crate) storage: StorageOptions,
     /// How logs are written.
     pub(crate) log_format: LogFormat,
     certificate: Option<PathBuf>,
@@ -224,6 +228,27 @@ macro_rules! of_query {
         }
     };
 }
+
+/// A part of the store's memory, in bytes: least and most.
+macro_rules! of_storage {
+    ($field:ident, $about:literal, $least:expr, $most:expr) => {
+        Setting {
+            name: stringify!($field),
+            about: $about,
+            show: |settings| Some(settings.storage.$field.to_string()),
+            take: |settings, text| {
+                settings.storage.$field = within(count(text)?, $least, $most)?;
+                Ok(())
+            },
+        }
+    };
+}
+
+fn within(given: usize, least: usize, most: usize) -> Result<usize, String> {
+    if (least..=most).contains(&given) { Ok(given) } else { Err(format!("{least} to {most} bytes")) }
+}
+
+const MIB: usize = 1 << 20;
 
 fn number(it: impl fmt::Display) -> Option<String> {
     Some(it.to_string())
@@ -396,6 +421,9 @@ const SETTINGS: &[Setting] = &[
     plain!(at_least_timeout, "how long a read waits for a write that it asks for", duration, time),
     plain!(shutdown_notice, "how long a shutdown says so before it takes no more calls", duration, time),
     plain!(shutdown_timeout, "how long a shutdown waits for what is under way", duration, time),
+    of_storage!(cache_bytes, "memory for blocks of the store's files", MIB, MIB << 20),
+    of_storage!(recent_bytes, "memory for rows that were read lately; 0 keeps none", 0, MIB << 20),
+    of_storage!(write_buffer_bytes, "memory for rows that are not in sorted files yet", MIB, MIB << 20),
     of_query!("query_max_rows", max_rows, "how many rows a query may return"),
     of_query!("query_max_expansions", max_expansions, "how many nodes and relationships a query may take"),
     of_query!("query_max_memory_bytes", max_memory_bytes, "how many bytes a query may hold"),
@@ -535,13 +563,17 @@ mod tests {
 
     #[test]
     fn what_is_printed_is_a_configuration() {
-        let settings =
-            Settings::gather(None, [], pairs(&[("store", "/a \"b\""), ("max_connection_age", "90s")]));
+        let settings = Settings::gather(
+            None,
+            [],
+            pairs(&[("store", "/a \"b\""), ("max_connection_age", "90s"), ("cache_bytes", "1GiB")]),
+        );
         let printed = settings.unwrap().print();
         let (_directory, path) = file(&printed);
         let again = Settings::gather(Some(&path), [], []).unwrap();
         assert_eq!(again.store, Some(PathBuf::from("/a \"b\"")));
         assert_eq!(again.config.max_connection_age, Duration::from_secs(90));
+        assert_eq!(again.storage, StorageOptions { cache_bytes: 1 << 30, ..StorageOptions::default() });
     }
 
     #[test]
@@ -553,6 +585,7 @@ mod tests {
                 .contains("command line: there is no setting `max_querys`; did you mean `max_queries`?")
         );
         assert!(gather(&[("call_timeout", "soon")]).contains("expected a time as `500ms`"));
+        assert!(gather(&[("cache_bytes", "4KiB")]).contains("expected 1048576 to 1099511627776 bytes"));
         assert!(gather(&[("max_queries", "-1")]).contains("a whole number"));
         assert!(gather(&[("otlp_endpoint", "collector:4317")]).contains("expected `http://HOST:PORT`"));
         assert!(gather(&[("otlp_sampling_ratio", "2")]).contains("a number from 0 to 1"));

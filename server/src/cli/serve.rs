@@ -25,13 +25,13 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), Failure> {
         return Ok(out.flush()?);
     }
     log(settings.log_format)?;
-    let Settings { store, config, .. } = settings;
+    let Settings { store, config, storage, .. } = settings;
     config.check(config.listen).map_err(|error| Failure::usage(told(&error)))?;
     let Some(directory) = store else {
         return Err(Failure::usage("say where the store is: --store DIR, or `store` in the configuration"));
     };
     look_at(&directory)?;
-    let store = Store::open(&directory, OpenOptions::default())?;
+    let store = Store::open(&directory, OpenOptions { storage, ..OpenOptions::default() })?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
