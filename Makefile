@@ -38,12 +38,12 @@ evaluate: build ## How far persons agree with the truth, with and without the gu
 
 test: test-rust test-python ## Every test
 
+# The program is built with the tests, as one of them needs it: all call the same one.
 test-rust: setup
-	$(CHECKED) cargo build --release --locked -p kinfold-server
 	$(CHECKED) cargo test --release --locked --workspace
 
 test-python: setup
-	$(CHECKED) cargo build --release --locked -p kinfold-server
+	$(CHECKED) cargo test --release --locked --workspace --no-run
 	KINFOLD_BIN=$(BIN) tests/python/run
 	KINFOLD_BIN=$(BIN) clients/python/run
 

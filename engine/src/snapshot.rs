@@ -226,16 +226,9 @@ impl Snapshot {
         rows.take_while(move |row| row.as_ref().map_or(true, |(key, _)| *key < to))
     }
 
-    /// Where the merges from an id lead; the row is never another merge.
+    /// Where the merges from an id lead.
     fn end_of(&self, id: PersonId) -> ReadResult<Option<(PersonId, PersonIdRow)>> {
-        let mut at = id;
-        for _ in 0..MAX_ALIASES {
-            match self.rows().get::<PersonIdRow>(at)? {
-                Some(PersonIdRow::Merged(into)) => at = PersonId::from_raw(into),
-                row => return Ok(row.map(|row| (at, row))),
-            }
-        }
-        Err(corrupt::<PersonIdRow>(format!("the merges from {id} lead in a circle")))
+        end_of_merges(id, |id| self.rows().get::<PersonIdRow>(id))
     }
 
     /// A person's chunks after the first.
@@ -244,6 +237,21 @@ impl Snapshot {
         rows.seek((key, 1));
         rows.map(|row| row.map(|(_, chunk)| chunk))
     }
+}
+
+/// Where the merges from a person's id lead, reading with `row`; it is never another merge.
+pub(crate) fn end_of_merges(
+    id: PersonId,
+    mut row: impl FnMut(PersonId) -> ReadResult<Option<PersonIdRow>>,
+) -> ReadResult<Option<(PersonId, PersonIdRow)>> {
+    let mut at = id;
+    for _ in 0..MAX_ALIASES {
+        match row(at)? {
+            Some(PersonIdRow::Merged(into)) => at = PersonId::from_raw(into),
+            end => return Ok(end.map(|end| (at, end))),
+        }
+    }
+    Err(corrupt::<PersonIdRow>(format!("the merges from {id} lead in a circle")))
 }
 
 /// What the dictionary has for a name.

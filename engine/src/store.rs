@@ -18,9 +18,9 @@ use crate::snapshot::{COUNTERS, NAMES, SCHEMA, STORED_SCHEMA, Snapshot, State, r
 use crate::storage::{Access, Database, Place, StorageOptions, View, Work};
 use crate::watch::Watch;
 use crate::write::{
-    Act, ActError, ActReceipt, Authored, Batch, Done, Forgotten, Overlay, Publish, Receipt, Reply,
-    SchemaError as ChangeError, SchemaPlan, WriteError, Writer, check_author, prepare_act, prepare_forget,
-    request_key, request_row, stored_names,
+    Act, ActError, ActReceipt, Authored, Batch, Done, Forgotten, NamedRequest, Overlay, Publish, Receipt,
+    Reply, SchemaError as ChangeError, SchemaPlan, WriteError, Writer, check_author, prepare_act,
+    prepare_forget, stored_names,
 };
 
 const KEY_FILE: &str = "kinfold.key";
@@ -480,16 +480,14 @@ impl Store {
         let schema = Arc::clone(&self.snapshot().state.schema);
         let act = prepare_act(act, by, &schema, &self.inner.secret)?;
         self.work(move |overlay| {
-            if let Some((id, key, content)) = &request
-                && let Some(known) = overlay.requests.get(&overlay.view, *key)?.cloned()
-            {
-                if known.content != *content {
-                    let reused = WriteError::RequestReused { request_id: id.clone() };
-                    return Ok(Err(ActError::Write(reused)));
+            match overlay.done_before(request.as_ref())? {
+                Ok(None) => {}
+                Ok(Some(Receipt { seq, accepted, .. })) => {
+                    let changed = accepted > 0;
+                    let events = if changed { overlay.events_of(seq.get())? } else { Vec::new() };
+                    return Ok(Ok(ActReceipt { seq, changed, replayed: true, events }));
                 }
-                let (seq, changed) = (known.seq, known.accepted > 0);
-                let events = if changed { overlay.events_of(seq)? } else { Vec::new() };
-                return Ok(Ok(ActReceipt { seq: Seq::new(seq), changed, replayed: true, events }));
+                Err(reused) => return Ok(Err(ActError::Write(reused))),
             }
             let before = overlay.counters.seq;
             let done = overlay.act(&act)?;
@@ -497,10 +495,8 @@ impl Store {
                 Ok(changed) => {
                     let events = overlay.events_since(before)?;
                     let seq = Seq::new(overlay.counters.seq);
-                    if let Some((_, key, content)) = request {
-                        let receipt = Receipt { accepted: changed.into(), ..Receipt::of(seq) };
-                        overlay.requests.put(key, request_row(content, &receipt));
-                    }
+                    let receipt = Receipt { accepted: changed.into(), ..Receipt::of(seq) };
+                    overlay.done_now(request.as_ref(), &receipt);
                     Ok(ActReceipt { seq, changed, replayed: false, events })
                 }
                 Err(refused) => Err(refused),
@@ -509,16 +505,14 @@ impl Store {
         .unwrap_or_else(|error| Err(ActError::Write(error)))
     }
 
-    /// What a request is kept under, and a hash of what it says.
+    /// A request by hand, if it has an id.
     fn request_of(
         &self,
         request_id: Option<&str>,
         said: impl FnOnce() -> String,
-    ) -> Result<Option<(String, Hash128, Hash128)>, ActError> {
-        let Some(id) = request_id else { return Ok(None) };
-        let secret = &self.inner.secret;
-        let key = request_key(id, secret).map_err(ActError::Write)?;
-        Ok(Some((id.to_owned(), key, secret.hash(Hashed::RequestContent, said().as_bytes()))))
+    ) -> Result<Option<NamedRequest>, ActError> {
+        let named = request_id.map(|id| NamedRequest::by_hand(id, &said(), &self.inner.secret));
+        named.transpose().map_err(ActError::Write)
     }
 
     /// Erases identifiers, with all that is known of them now and was ever
@@ -549,22 +543,16 @@ impl Store {
         let known = unproven.unwrap_or_default();
         let secret = Arc::clone(&self.inner.secret);
         let done = self.work(move |overlay| {
-            let mut done = None;
-            if let Some((id, key, content)) = &request
-                && let Some(known) = overlay.requests.get(&overlay.view, *key)?
-            {
-                if known.content != *content {
-                    let reused = WriteError::RequestReused { request_id: id.clone() };
-                    return Ok(Err(ActError::Write(reused)));
+            match overlay.done_before(request.as_ref())? {
+                Ok(None) => {}
+                Ok(Some(Receipt { seq, accepted, .. })) => {
+                    let values = overlay.forgotten_before(&prepared)?;
+                    let events = if accepted > 0 { overlay.events_of(seq.get())? } else { Vec::new() };
+                    return Ok(Ok((seq, true, Forgotten { values, ..Forgotten::default() }, events)));
                 }
-                done = Some((known.seq, known.accepted > 0));
+                Err(reused) => return Ok(Err(ActError::Write(reused))),
             }
             let before = overlay.counters.seq;
-            if let Some((seq, changed)) = done {
-                let values = overlay.forgotten_before(&prepared)?;
-                let events = if changed { overlay.events_of(seq)? } else { Vec::new() };
-                return Ok(Ok((Seq::new(seq), true, Forgotten { values, ..Forgotten::default() }, events)));
-            }
             let forgotten = match overlay.forget(&prepared, &secret)? {
                 Ok(forgotten) => forgotten,
                 Err(refused) => return Ok(Err(refused)),
@@ -574,10 +562,8 @@ impl Store {
                 overlay.erasing.extend(known);
             }
             let seq = Seq::new(overlay.counters.seq);
-            if let Some((_, key, content)) = request {
-                let receipt = Receipt { accepted: changed.into(), ..Receipt::of(seq) };
-                overlay.requests.put(key, request_row(content, &receipt));
-            }
+            let receipt = Receipt { accepted: changed.into(), ..Receipt::of(seq) };
+            overlay.done_now(request.as_ref(), &receipt);
             let events = overlay.events_since(before)?;
             Ok(Ok((seq, false, forgotten, events)))
         });
@@ -595,12 +581,7 @@ impl Store {
         // It is kept nowhere.
         let nobody = Authored { author: "-".to_owned(), reason: "-".to_owned() };
         let prepared = prepare_forget(forget, nobody, &state.schema, &self.inner.secret)?;
-        let mut overlay = Overlay::new(
-            Arc::clone(&state.view),
-            Arc::clone(&state.schema),
-            (*state.names).clone(),
-            (*state.counters).clone(),
-        );
+        let mut overlay = Overlay::of(&state);
         Ok(overlay.forget(&prepared, &self.inner.secret).map_err(read)??.erased)
     }
 
@@ -633,12 +614,7 @@ impl Store {
     pub fn plan_schema(&self, schema: &Schema) -> Result<SchemaPlan, ChangeError> {
         let state = self.snapshot().state;
         let read = |error| ChangeError::Write(WriteError::Read(error));
-        let mut overlay = Overlay::new(
-            Arc::clone(&state.view),
-            Arc::clone(&state.schema),
-            (*state.names).clone(),
-            (*state.counters).clone(),
-        );
+        let mut overlay = Overlay::of(&state);
         let nobody = Authored { author: String::new(), reason: String::new() };
         overlay.apply_schema(Arc::new(schema.clone()), &nobody).map_err(read)??;
         overlay.plan(&state.counters).map_err(read)
@@ -653,13 +629,7 @@ impl Store {
         check_author(&by).map_err(|error| ChangeError::Act(Box::new(error)))?;
         // Refused before anything is noted.
         let state = self.snapshot().state;
-        Overlay::new(
-            Arc::clone(&state.view),
-            Arc::clone(&state.schema),
-            (*state.names).clone(),
-            (*state.counters).clone(),
-        )
-        .check_schema(schema)?;
+        Overlay::of(&state).check_schema(schema)?;
         let intent = Intent { schema: schema.text().to_owned(), author: by.author, reason: by.reason };
         let inner = &self.inner;
         let mut batch = inner.database.batch();

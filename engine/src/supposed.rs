@@ -23,7 +23,7 @@ use crate::model::{
 use crate::read::{Countable, Found, Read, ReadError, ReadResult, Share, ViewOptions, Whom};
 use crate::rules::ordered;
 use crate::schema::{Schema, names_closest};
-use crate::snapshot::{AsOfError, Snapshot, State, evidence, household_row, member, seen};
+use crate::snapshot::{AsOfError, Snapshot, State, end_of_merges, evidence, household_row, member, seen};
 use crate::write::{Authored, Lens, Overlay, SchemaError};
 
 /// Why a view of a store cannot be had.
@@ -142,12 +142,7 @@ impl Supposed {
         let state = &base.state;
         let changes_links = lens.changes_links();
         let without_sources = lens.without_sources.clone();
-        let mut overlay = Overlay::new(
-            Arc::clone(&state.view),
-            Arc::clone(&schema),
-            (*state.names).clone(),
-            (*state.counters).clone(),
-        );
+        let mut overlay = Overlay::under(state, Arc::clone(&schema));
         overlay.lens = Some(lens);
         // What is born here is younger than all that is stored.
         overlay.counters.seq += 1;
@@ -162,12 +157,7 @@ impl Supposed {
 
     fn under(now: &Snapshot, schema: &Schema) -> Result<Self, ViewError> {
         let state = &now.state;
-        let mut overlay = Overlay::new(
-            Arc::clone(&state.view),
-            Arc::clone(&state.schema),
-            (*state.names).clone(),
-            (*state.counters).clone(),
-        );
+        let mut overlay = Overlay::of(state);
         let nobody = Authored { author: String::new(), reason: String::new() };
         let schema = Arc::new(schema.clone());
         overlay
@@ -496,20 +486,17 @@ impl Read for Supposed {
     fn person_by_id(&self, id: PersonId) -> ReadResult<Option<PersonRow>> {
         let mut inner = self.inner();
         let inner = &mut *inner;
-        let mut id = id;
-        let mut passed = BTreeSet::new();
-        while passed.insert(id) {
+        let end = end_of_merges(id, |id| {
             if id.anchor().get() >= inner.overlay.counters.identifiers {
                 return Ok(None);
             }
             inner.settle(id.anchor())?;
-            match inner.overlay.person_ids.get(&inner.overlay.view, id)?.copied() {
-                None | Some(PersonIdRow::Erased) => return Ok(None),
-                Some(PersonIdRow::Merged(into)) => id = PersonId::from_raw(into),
-                Some(PersonIdRow::Living(key)) => return inner.person_row(PersonKey::new(key)),
-            }
+            Ok(inner.overlay.person_ids.get(&inner.overlay.view, id)?.copied())
+        })?;
+        match end {
+            Some((_, PersonIdRow::Living(key))) => inner.person_row(PersonKey::new(key)),
+            None | Some((_, PersonIdRow::Erased | PersonIdRow::Merged(_))) => Ok(None),
         }
-        Err(corrupt::<PersonIdRow>(format!("the merges from {id} lead in a circle")))
     }
 
     fn is_erased(&self, id: PersonId) -> ReadResult<bool> {

@@ -86,17 +86,17 @@ class Medians:
         return statistics.median(found) if found else None
 
 
+_A_LINK = {"disk_bytes_a_link": "disk_bytes", "compacted_bytes_a_link": "compact.disk_bytes"}
+"""Figures that are told for each link of the graph, and where their sums are in a result."""
+
+
 def _figure(result: Figures, path: str) -> Number:
-    if path in ("disk_bytes_a_link", "compacted_bytes_a_link"):
-        compacted = path == "compacted_bytes_a_link"
-        held = (result.get("compact") or {}).get("disk_bytes") if compacted else result.get("disk_bytes")
-        return held / result["links"] if held is not None else None
     value = result
-    for key in path.split("."):
+    for key in _A_LINK.get(path, path).split("."):
         if not isinstance(value, dict) or value.get(key) is None:
             return None
         value = value[key]
-    return float(value)  # type: ignore[arg-type]
+    return float(value) / (result["links"] if path in _A_LINK else 1)  # type: ignore[arg-type]
 
 
 def table(medians: Medians) -> str:

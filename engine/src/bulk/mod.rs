@@ -48,7 +48,7 @@ use crate::schema::Schema;
 use crate::secret::Secret;
 use crate::storage::{SortedRows, Staging};
 use crate::store::Store;
-use crate::write::{Batch, Checked, Receipt, WriteError, check_unhashed, request_row};
+use crate::write::{Batch, Checked, Receipt, WriteError, check_unhashed, replayed};
 
 /// How a bulk load uses the machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -257,10 +257,8 @@ impl BulkLoad {
     /// in the store when the load is finished; links that are held back are counted then.
     pub fn take(&mut self, checked: CheckedBatch) -> Result<Receipt, BulkError> {
         let Checked { request, observations, mut rejected, denied, .. } = checked.0;
-        if let Some((_, key, _)) = &request
-            && let Some(known) = self.requests.get(key)
-        {
-            return Ok(crate::write::replayed(known));
+        if let Some(known) = request.as_ref().and_then(|request| self.requests.get(&request.key)) {
+            return Ok(replayed(known));
         }
         let mut accepted = 0;
         for observation in &observations {
@@ -272,8 +270,8 @@ impl BulkLoad {
         rejected.sort_by_key(|rejection| rejection.index);
         let seq = crate::model::Seq::new(self.before.seq + u64::from(self.intake.log.len()));
         let receipt = Receipt { accepted, denied, rejected, ..Receipt::of(seq) };
-        if let Some((_, key, content)) = request {
-            self.requests.insert(key, request_row(content, &receipt));
+        if let Some(request) = request {
+            self.requests.insert(request.key, request.row(&receipt));
         }
         Ok(receipt)
     }

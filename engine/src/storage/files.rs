@@ -49,6 +49,9 @@ impl Database {
         for table in Table::ALL {
             let mut keys: Vec<&[u8]> =
                 rows.iter().filter(|(of, _)| *of == *table as u8).map(|(_, key)| key.as_slice()).collect();
+            if keys.is_empty() {
+                continue;
+            }
             keys.sort_unstable();
             sorted.extend(merge(db, *table, &keys)?);
         }

@@ -5,6 +5,7 @@
 //! alone by then, is taken out of every table. Then the rows as they were
 //! before earlier writes are rewritten, so that no earlier state shows it either.
 
+use std::cmp::Reverse;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,6 +23,7 @@ use crate::read::ReadResult;
 use crate::rules::ordered;
 use crate::schema::Schema;
 use crate::secret::{Hashed, Secret};
+use crate::snapshot::end_of_merges;
 
 /// What stands in the place of a text that named what is erased.
 const ERASED_TEXT: &str = "(erased)";
@@ -165,7 +167,8 @@ impl Overlay {
             Who::Identifiers(named) => named.as_slice(),
             Who::PersonOf(named) => std::slice::from_ref(named),
             Who::Person(id) => {
-                return Ok(match self.person_of_id(*id)? {
+                let end = end_of_merges(*id, |id| Ok(self.person_ids.get(&self.view, id)?.copied()))?;
+                return Ok(match end.map(|(_, row)| row) {
                     Some(PersonIdRow::Living(key)) => {
                         whom.ids = self.members(PersonKey::new(key))?.into_iter().collect();
                         Ok(whom)
@@ -192,19 +195,6 @@ impl Overlay {
             whom.ids = self.members(person)?.into_iter().collect();
         }
         Ok(Ok(whom))
-    }
-
-    /// What an id of a person leads to; never an alias that leads on.
-    fn person_of_id(&mut self, id: PersonId) -> ReadResult<Option<PersonIdRow>> {
-        let mut passed = BTreeSet::new();
-        let mut at = id;
-        while passed.insert(at) {
-            match self.person_ids.get(&self.view, at)?.copied() {
-                Some(PersonIdRow::Merged(into)) => at = PersonId::from_raw(into),
-                row => return Ok(row),
-            }
-        }
-        Err(corrupt::<PersonIdRow>(format!("the merges from {id} lead in a circle")))
     }
 
     /// The persons that the identifiers are in, with all members of each.
@@ -313,15 +303,19 @@ impl Overlay {
         erased: &mut Erased,
     ) -> ReadResult<()> {
         let (mut gone, mut heirs) = (BTreeSet::new(), BTreeSet::new());
-        let mut remaining = BTreeSet::new();
+        let (mut remaining, mut heir_of) = (BTreeSet::new(), BTreeMap::new());
         for (person, members) in before {
             let rest = self.persons_of(members.iter().filter(|id| !rows.contains_key(*id)))?;
-            if rest.is_empty() {
-                erased.persons.push(*person);
+            let mut parts = BTreeMap::new();
+            for (key, (count, least)) in rest {
+                // The largest part takes over; of equals the one with the least identifier.
+                parts.insert((count, Reverse(least)), self.read_head(key)?.person_id());
             }
-            for (key, _) in rest {
-                remaining.insert(self.read_head(key)?.person_id());
+            match parts.last_key_value() {
+                Some((_, heir)) => drop(heir_of.insert(*person, *heir)),
+                None => erased.persons.push(*person),
             }
+            remaining.extend(parts.into_values());
         }
         erased.remaining = remaining.into_iter().collect();
         for (id, row) in rows {
@@ -335,18 +329,8 @@ impl Overlay {
                 let person_id = head.person_id();
                 self.remove_member(person, chunk, *id)?;
                 self.drop_person(person)?;
-                let rest = match before.get(&person_id) {
-                    Some(members) => self.persons_of(members.iter().filter(|id| !rows.contains_key(*id)))?,
-                    None => BTreeMap::new(),
-                };
-                // The largest part takes over; of equals the one with the least identifier.
-                let heir = rest
-                    .into_iter()
-                    .max_by_key(|(_, (count, least))| (*count, std::cmp::Reverse(*least)))
-                    .map(|(key, _)| key);
-                let leads = match heir {
-                    Some(key) => {
-                        let heir = self.read_head(key)?.person_id();
+                let leads = match heir_of.get(&person_id) {
+                    Some(heir) => {
                         heirs.insert(heir.get());
                         PersonIdRow::Merged(heir.get())
                     }

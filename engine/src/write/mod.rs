@@ -37,6 +37,8 @@ mod prepare;
 #[cfg(feature = "store")]
 mod rebuild;
 #[cfg(feature = "store")]
+mod requests;
+#[cfg(feature = "store")]
 mod survey;
 #[cfg(feature = "store")]
 mod writer;
@@ -58,8 +60,8 @@ pub(crate) use persons::CHUNK_MEMBERS;
 #[cfg(feature = "store")]
 pub(crate) use prepare::Prepared;
 #[cfg(feature = "store")]
+pub(crate) use requests::{NamedRequest, replayed};
+#[cfg(feature = "store")]
 pub use writer::Done;
 #[cfg(feature = "store")]
-pub(crate) use writer::{
-    Checked, Publish, Reply, Writer, check_unhashed, replayed, request_key, request_row, stored_names,
-};
+pub(crate) use writer::{Checked, Publish, Reply, Writer, check_unhashed, stored_names};

@@ -17,6 +17,7 @@ use crate::model::{Catalogue, IdentifierId, NamespaceId, Timestamp};
 use crate::read::{ReadError, ReadResult};
 use crate::rules::{Rules, ordered};
 use crate::schema::Schema;
+use crate::snapshot::State;
 use crate::storage::{Batch, View, past_key, past_place};
 
 /// How many unchanged rows of one table are kept from one commit to the next.
@@ -413,7 +414,17 @@ pub(crate) struct Touched {
 }
 
 impl Overlay {
-    pub(crate) fn new(view: Arc<View>, schema: Arc<Schema>, names: Catalogue, counters: Counters) -> Self {
+    /// What begins from a state of the store.
+    pub(crate) fn of(state: &State) -> Self {
+        Self::under(state, Arc::clone(&state.schema))
+    }
+
+    /// What begins from a state of the store, under a schema that need not be the state's.
+    pub(crate) fn under(state: &State, schema: Arc<Schema>) -> Self {
+        Self::new(Arc::clone(&state.view), schema, (*state.names).clone(), (*state.counters).clone())
+    }
+
+    fn new(view: Arc<View>, schema: Arc<Schema>, names: Catalogue, counters: Counters) -> Self {
         let rules = Arc::new(Rules::new(&schema, &names));
         Self {
             inline_limit: rules.inline_limit,

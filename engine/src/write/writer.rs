@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use super::overlay::Overlay;
 use super::prepare::{Prepared, prepare};
-use super::{Batch, MAX_BATCH, Receipt, RejectReason, Rejection, WriteError};
-use crate::codec::{Hash128, Later, RequestRow, StoredNames, StoredRejection};
-use crate::model::{MAX_NAME_BYTES, Seq, Timestamp};
+use super::requests::NamedRequest;
+use super::{Batch, MAX_BATCH, Receipt, Rejection, WriteError};
+use crate::codec::StoredNames;
+use crate::model::{Seq, Timestamp};
 use crate::read::ReadError;
 use crate::schema::Schema;
 use crate::secret::{Hashed, Secret};
@@ -121,8 +122,7 @@ impl Writer {
 /// A batch whose observations were checked.
 #[derive(Debug)]
 pub(crate) struct Checked {
-    /// The request's id, the hash of it, and the hash of what it holds.
-    pub(crate) request: Option<(String, Hash128, Hash128)>,
+    pub(crate) request: Option<NamedRequest>,
     pub(crate) observations: Vec<Prepared>,
     pub(crate) rejected: Vec<Rejection>,
     pub(crate) denied: u32,
@@ -130,27 +130,16 @@ pub(crate) struct Checked {
     schema: Arc<Schema>,
 }
 
-/// Stands for the content of a request whose id names its content.
-const NAMED_BY_ID: Hash128 = [0; 16];
-
 fn check(batch: Batch, schema: &Arc<Schema>, secret: &Secret) -> Result<Checked, WriteError> {
     let content = batch
         .request_id
         .is_some()
         .then(|| secret.hash(Hashed::RequestContent, format!("{:?}", batch.observations).as_bytes()));
     let mut checked = check_unhashed(batch, schema, secret)?;
-    if let (Some((.., known)), Some(content)) = (&mut checked.request, content) {
-        *known = content;
+    if let (Some(request), Some(content)) = (&mut checked.request, content) {
+        request.set_content(content);
     }
     Ok(checked)
-}
-
-/// What a request with this id is kept under.
-pub(crate) fn request_key(id: &str, secret: &Secret) -> Result<Hash128, WriteError> {
-    if id.is_empty() || id.len() > MAX_NAME_BYTES {
-        return Err(WriteError::RequestId { given: id.len() });
-    }
-    Ok(secret.hash(Hashed::RequestId, id.as_bytes()))
 }
 
 /// As [`check`], for a request whose id names its content.
@@ -162,13 +151,7 @@ pub(crate) fn check_unhashed(
     if batch.observations.len() > MAX_BATCH {
         return Err(WriteError::TooLarge { given: batch.observations.len() });
     }
-    let request = match batch.request_id {
-        None => None,
-        Some(id) => {
-            let key = request_key(&id, secret)?;
-            Some((id, key, NAMED_BY_ID))
-        }
-    };
+    let request = batch.request_id.map(|id| NamedRequest::named_by_id(&id, secret)).transpose()?;
     let mut checked = Checked {
         request,
         observations: Vec::new(),
@@ -321,14 +304,7 @@ impl<P: Publish> Work<P> {
 
     fn overlay(&mut self) -> &mut Overlay {
         let state = &self.state;
-        self.overlay.get_or_insert_with(|| {
-            Overlay::new(
-                Arc::clone(&state.view),
-                Arc::clone(&state.schema),
-                (*state.names).clone(),
-                (*state.counters).clone(),
-            )
-        })
+        self.overlay.get_or_insert_with(|| Overlay::of(state))
     }
 
     /// Applies one request to the overlay. The outer error is damage; the inner one refuses the request.
@@ -336,13 +312,10 @@ impl<P: Publish> Work<P> {
         let Checked { request, mut observations, mut rejected, mut denied, schema } = checked;
         let overlay = self.overlay();
         overlay.now = Timestamp::now();
-        if let Some((id, key, content)) = &request
-            && let Some(known) = overlay.requests.get(&overlay.view, *key)?
-        {
-            if known.content != *content && known.content != NAMED_BY_ID {
-                return Ok(Err(WriteError::RequestReused { request_id: id.clone() }));
-            }
-            return Ok(Ok(replayed(known)));
+        match overlay.done_before(request.as_ref())? {
+            Ok(None) => {}
+            Ok(Some(receipt)) => return Ok(Ok(receipt)),
+            Err(reused) => return Ok(Err(reused)),
         }
         if !Arc::ptr_eq(&schema, &overlay.schema) {
             // The schema changed while the batch waited; what it denies now stays out.
@@ -366,9 +339,7 @@ impl<P: Publish> Work<P> {
         let seq = Seq::new(overlay.counters.seq);
         let forgotten = overlay.refused;
         let receipt = Receipt { seq, replayed: false, accepted, denied, forgotten, rejected, held_back };
-        if let Some((_, key, content)) = request {
-            overlay.requests.put(key, request_row(content, &receipt));
-        }
+        overlay.done_now(request.as_ref(), &receipt);
         overlay.end_write()?;
         Ok(Ok(receipt))
     }
@@ -424,59 +395,5 @@ pub(crate) fn stored_names(names: &crate::model::Catalogue) -> StoredNames {
         sources: list(&names.sources),
         kinds: list(&names.kinds),
         attributes: list(&names.attributes),
-    }
-}
-
-const REASONS: [RejectReason; 6] = [
-    RejectReason::Missing,
-    RejectReason::TooMuch,
-    RejectReason::OutOfRange,
-    RejectReason::UndeclaredNamespace,
-    RejectReason::InvalidValue,
-    RejectReason::Full,
-];
-
-/// What is kept of a request.
-pub(crate) fn request_row(content: Hash128, receipt: &Receipt) -> RequestRow {
-    RequestRow {
-        content,
-        seq: receipt.seq.get(),
-        accepted: receipt.accepted,
-        denied: receipt.denied,
-        held_back: receipt.held_back,
-        rejected: receipt.rejected.iter().map(store_rejection).collect(),
-        forgotten: Later(receipt.forgotten),
-    }
-}
-
-fn store_rejection(rejection: &Rejection) -> StoredRejection {
-    StoredRejection {
-        index: rejection.index,
-        field: rejection.field.clone(),
-        reason: REASONS.iter().position(|reason| *reason == rejection.reason).unwrap_or(0) as u8,
-        // The message may quote the value, and what is refused is not kept.
-        message: String::new(),
-    }
-}
-
-/// The answer to a request that was applied before.
-pub(crate) fn replayed(row: &RequestRow) -> Receipt {
-    Receipt {
-        seq: Seq::new(row.seq),
-        replayed: true,
-        accepted: row.accepted,
-        denied: row.denied,
-        forgotten: row.forgotten.0,
-        held_back: row.held_back,
-        rejected: row
-            .rejected
-            .iter()
-            .map(|rejection| Rejection {
-                index: rejection.index,
-                field: rejection.field.clone(),
-                reason: REASONS.get(usize::from(rejection.reason)).copied().unwrap_or(RejectReason::Missing),
-                message: "refused when the request was first sent".to_owned(),
-            })
-            .collect(),
     }
 }

@@ -35,6 +35,18 @@ impl AuthorArgs {
     }
 }
 
+/// What every change by hand is told: where, who and why, and how it answers.
+#[derive(Debug, Args)]
+pub(crate) struct ActArgs {
+    #[command(flatten)]
+    pub(super) target: TargetArgs,
+    #[command(flatten)]
+    pub(super) by: AuthorArgs,
+    /// How it is told what changed
+    #[arg(long, value_enum, default_value_t = StatsFormat::Table)]
+    pub(super) format: StatsFormat,
+}
+
 /// Say that two identifiers are never one person
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -85,12 +97,7 @@ pub(crate) struct ReleaseArgs {
 #[derive(Debug, Args)]
 pub(crate) struct PairArgs {
     #[command(flatten)]
-    target: TargetArgs,
-    #[command(flatten)]
-    by: AuthorArgs,
-    /// How it is told what changed
-    #[arg(long, value_enum, default_value_t = StatsFormat::Table)]
-    format: StatsFormat,
+    act: ActArgs,
     /// One identifier, as email:ann@example.com
     #[arg(value_name = "A")]
     a: Identifier,
@@ -114,12 +121,7 @@ The exit status is 0, 1 if the source never said it or it fails, 2 if the words
 are wrong.")]
 pub(crate) struct RetractArgs {
     #[command(flatten)]
-    target: TargetArgs,
-    #[command(flatten)]
-    by: AuthorArgs,
-    /// How it is told what changed
-    #[arg(long, value_enum, default_value_t = StatsFormat::Table)]
-    format: StatsFormat,
+    act: ActArgs,
     /// What is withdrawn
     #[arg(value_enum, value_name = "WHAT")]
     what: Retracted,
@@ -159,13 +161,13 @@ pub(super) fn release(args: &ReleaseArgs) -> Result<(), Failure> {
 }
 
 fn pair(args: &PairArgs, act: Act, what: String) -> Result<(), Failure> {
-    run(&args.target, &args.by, args.format, &act, &what)
+    run(&args.act, &act, &what)
 }
 
 /// Withdraws evidence.
 pub(super) fn retract(args: &RetractArgs) -> Result<(), Failure> {
     let (act, what) = retraction(args.what, &args.names)?;
-    run(&args.target, &args.by, args.format, &act, &what)
+    run(&args.act, &act, &what)
 }
 
 fn retraction(what: Retracted, names: &[String]) -> Result<(Act, String), Failure> {
@@ -196,20 +198,15 @@ fn retraction(what: Retracted, names: &[String]) -> Result<(Act, String), Failur
     }
 }
 
-pub(super) fn run(
-    target: &TargetArgs,
-    by: &AuthorArgs,
-    format: StatsFormat,
-    act: &Act,
-    what: &str,
-) -> Result<(), Failure> {
-    let by = by.authored()?;
-    let target = Target::open_to_write(target)?;
+/// Does it, and prints what changed under the sentence `what`.
+pub(super) fn run(args: &ActArgs, act: &Act, what: &str) -> Result<(), Failure> {
+    let by = args.by.authored()?;
+    let target = Target::open_to_write(&args.target)?;
     let receipt = target.act(act, by);
     let closed = target.close();
     let receipt = receipt?;
     let mut out = io::stdout();
-    match format {
+    match args.format {
         StatsFormat::Table => {
             write_act(&mut out, output::to_stdout(Format::Table).as_mut(), what, &receipt)?;
         }

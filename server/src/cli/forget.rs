@@ -8,8 +8,8 @@ use kinfold_engine::model::{Identifier, PersonId};
 use kinfold_engine::privacy::Forget;
 use kinfold_engine::write::{Act, Authored};
 
-use super::acts::{self, AuthorArgs};
-use super::args::{StatsFormat, TargetArgs};
+use super::acts::{self, ActArgs};
+use super::args::StatsFormat;
 use super::failure::Failure;
 use super::output::{self, Format, forget_json, write_forget};
 use super::target::Target;
@@ -35,12 +35,7 @@ The exit status is 0, 1 if the proof is not complete or it fails, 2 if the words
 are wrong.")]
 pub(crate) struct ForgetArgs {
     #[command(flatten)]
-    target: TargetArgs,
-    #[command(flatten)]
-    by: AuthorArgs,
-    /// How it is told what was erased
-    #[arg(long, value_enum, default_value_t = StatsFormat::Table)]
-    format: StatsFormat,
+    act: ActArgs,
     /// Say what would be erased, and write nothing
     #[arg(long)]
     dry_run: bool,
@@ -67,12 +62,7 @@ The exit status is 0, 1 if it is not forgotten or it fails, 2 if the words are
 wrong.")]
 pub(crate) struct ReadmitArgs {
     #[command(flatten)]
-    target: TargetArgs,
-    #[command(flatten)]
-    by: AuthorArgs,
-    /// How it is told what changed
-    #[arg(long, value_enum, default_value_t = StatsFormat::Table)]
-    format: StatsFormat,
+    act: ActArgs,
     /// The identifier, as email:ann@example.com
     #[arg(value_name = "IDENTIFIER")]
     identifier: Identifier,
@@ -87,14 +77,14 @@ pub(super) fn forget(args: &ForgetArgs) -> Result<ExitCode, Failure> {
     };
     // What is only asked is nobody's doing, and kept nowhere.
     let nobody = || Authored { author: String::new(), reason: String::new() };
-    let by = if args.dry_run { nobody() } else { args.by.authored()? };
+    let by = if args.dry_run { nobody() } else { args.act.by.authored()? };
     let target =
-        if args.dry_run { Target::open(&args.target)? } else { Target::open_to_write(&args.target)? };
+        if args.dry_run { Target::open(&args.act.target)? } else { Target::open_to_write(&args.act.target)? };
     let answer = target.forget(&forget, by, args.dry_run);
     let closed = target.close();
     let answer = answer?;
     let mut out = io::stdout();
-    match args.format {
+    match args.act.format {
         StatsFormat::Table => {
             write_forget(&mut out, output::to_stdout(Format::Table).as_mut(), &answer)?;
         }
@@ -110,5 +100,5 @@ pub(super) fn forget(args: &ForgetArgs) -> Result<ExitCode, Failure> {
 pub(super) fn readmit(args: &ReadmitArgs) -> Result<(), Failure> {
     let identifier = &args.identifier;
     let told = format!("`{identifier}` is let in again");
-    acts::run(&args.target, &args.by, args.format, &Act::Readmit(identifier.clone()), &told)
+    acts::run(&args.act, &Act::Readmit(identifier.clone()), &told)
 }

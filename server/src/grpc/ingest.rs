@@ -146,8 +146,7 @@ impl IngestService for Ingest {
                 .change(move |store| {
                     let refused = |error| from_proto::not_forgotten(&forget, error);
                     if dry_run {
-                        let erased = Some(to_proto::erased(store.plan_forget(&forget).map_err(refused)?));
-                        return Ok(v1::ForgetResponse { erased, ..v1::ForgetResponse::default() });
+                        return Ok(to_proto::forget_plan(store.plan_forget(&forget).map_err(refused)?));
                     }
                     let request_id = from_proto::request_id(request_id);
                     let by = Authored { author, reason };

@@ -24,7 +24,7 @@ use crate::audit::Entry;
 
 pub(crate) use answers::{difference, forbid, network, parting, step, stopped_step};
 pub(crate) use assertions::verdict;
-pub(crate) use erased::{erased, forget_report};
+pub(crate) use erased::{forget_plan, forget_report};
 pub(crate) use events::{abridge, act_receipt, event, schema_plan};
 
 /// A time.

@@ -74,8 +74,7 @@ impl Target {
     ) -> Result<v1::ForgetResponse, Failure> {
         let server = match self {
             Self::Store(local) if dry_run => {
-                let erased = Some(to_proto::erased(local.store.plan_forget(forget)?));
-                return Ok(v1::ForgetResponse { erased, ..v1::ForgetResponse::default() });
+                return Ok(to_proto::forget_plan(local.store.plan_forget(forget)?));
             }
             Self::Store(local) => {
                 let report = local.store.forget(None, forget, by)?;

@@ -23,8 +23,12 @@ pub(crate) fn forget_report(
     })
 }
 
-/// What was, or would be, erased.
-pub(crate) fn erased(erased: Erased) -> v1::Erased {
+/// What an erasure would erase.
+pub(crate) fn forget_plan(erased: Erased) -> v1::ForgetResponse {
+    v1::ForgetResponse { erased: Some(self::erased(erased)), ..v1::ForgetResponse::default() }
+}
+
+fn erased(erased: Erased) -> v1::Erased {
     let ids = |ids: Vec<PersonId>| ids.iter().map(PersonId::to_string).collect();
     v1::Erased {
         identifiers: erased
