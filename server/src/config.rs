@@ -171,6 +171,13 @@ pub enum ConfigError {
 }
 
 impl ServeConfig {
+    /// How many threads work off those that serve connections: one for all that runs
+    /// at once, and some for the server's own. More would only hold memory each.
+    pub(crate) fn most_threads(&self) -> usize {
+        const OWN: usize = 8;
+        self.max_lookups + self.max_queries + self.max_writes + OWN
+    }
+
     /// Whether every limit lets something be served, and `address` is one that may be listened on.
     pub fn check(&self, address: SocketAddr) -> Result<(), ConfigError> {
         let lacking = match (&self.tls, &self.tokens) {

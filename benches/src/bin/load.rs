@@ -19,7 +19,8 @@ writes, and then lets all connections look up, query, stream and write. It passe
 where no call fails but for a limit that the server announces, the memory of the
 server is flat after the first minute, and the slowest hundredth of lookups beside
 the stream takes less than ten times as long as alone. The exit status is 0 then,
-and else 1. Figures are one JSON object on standard output.")]
+and else 1. The server has small caches (112 MiB in all), which are full within that
+minute. Figures are one JSON object on standard output.")]
 struct Cli {
     /// The program `kinfold`
     #[arg(long, value_name = "FILE")]

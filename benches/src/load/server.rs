@@ -13,6 +13,9 @@ use kinfold_engine::write::{Batch, MAX_BATCH};
 use super::Plan;
 use crate::population;
 
+/// Caches that are full before the first minute is over: memory that grows after that is none of theirs.
+const CACHES: [&str; 3] = ["cache_bytes=32MiB", "recent_bytes=16MiB", "write_buffer_bytes=64MiB"];
+
 /// A server; ended when it is dropped.
 pub(super) struct Server {
     child: Child,
@@ -33,7 +36,8 @@ impl Server {
         drop(store);
         let mut command = Command::new(&plan.program);
         command.arg("serve").arg("--store").arg(&path).args(["--listen", "127.0.0.1:0"]);
-        for setting in &plan.settings {
+        // Where a setting is given twice, the later one counts.
+        for setting in CACHES.into_iter().chain(plan.settings.iter().map(String::as_str)) {
             command.arg("--set").arg(setting);
         }
         let mut child = command

@@ -34,6 +34,7 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), Failure> {
     let store = Store::open(&directory, OpenOptions { storage, ..OpenOptions::default() })?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .max_blocking_threads(config.most_threads())
         .build()
         .map_err(|error| Failure::failed(format!("cannot start: {error}")))?;
     runtime.block_on(serve(store, config))
