@@ -82,44 +82,48 @@ fn fits(expected: &Val, given: &Val, blurred: bool) -> bool {
         }
         (Val::Map(x), Val::Map(y)) => map_fits(x, y, blurred),
         (Val::Bag(x), Val::List(y)) => {
-            let mut left: Vec<&Val> = x.iter().collect();
-            x.len() == y.len()
-                && y.iter().all(|given| {
-                    let at = left.iter().position(|expected| fits(expected, given, blurred));
-                    at.map(|at| left.swap_remove(at)).is_some()
-                })
+            x.len() == y.len() && unmatched(x, y, |expected, given| fits(expected, given, blurred)).is_none()
         }
         (Val::OneOf(all), given) => all.iter().any(|one| fits(one, given, blurred)),
         _ => equivalent(expected, given),
     }
 }
 
-/// A row that has no expected one to itself, if there is one. Where one row may
-/// stand for several expected ones, those that came before make room (Kuhn's
-/// algorithm for matchings).
-fn unmatched<'r>(expected: &[Vec<Val>], given: &[&'r Vec<Val>], blurred: bool) -> Option<&'r Vec<Val>> {
-    fn place(row: usize, could: &[Vec<usize>], taken: &mut [Option<usize>], tried: &mut [bool]) -> bool {
-        for &at in &could[row] {
-            if !std::mem::replace(&mut tried[at], true)
-                && taken[at].is_none_or(|other| place(other, could, taken, tried))
-            {
-                taken[at] = Some(row);
-                return true;
+/// What was given and has no expected one to itself, if there is such a one. Where
+/// one may stand for several expected ones, those that came before make room
+/// (Kuhn's algorithm for matchings).
+fn unmatched<'g, E, G>(expected: &[E], given: &'g [G], fits: impl Fn(&E, &G) -> bool) -> Option<&'g G> {
+    fn place(
+        one: usize,
+        could: &impl Fn(usize, usize) -> bool,
+        taken: &mut [Option<usize>],
+        tried: &mut [bool],
+    ) -> bool {
+        for at in 0..taken.len() {
+            if !tried[at] && could(one, at) {
+                tried[at] = true;
+                if taken[at].is_none_or(|other| place(other, could, taken, tried)) {
+                    taken[at] = Some(one);
+                    return true;
+                }
             }
         }
         false
     }
-    let fits_row = |expected: &[Val], row: &[Val]| {
-        expected.len() == row.len() && expected.iter().zip(row).all(|(a, b)| fits(a, b, blurred))
-    };
-    let could: Vec<Vec<usize>> = given
-        .iter()
-        .map(|row| (0..expected.len()).filter(|at| fits_row(&expected[*at], row)).collect())
-        .collect();
+    // Most often one of those that are left will do, and nobody has to make room.
+    let mut left: Vec<&E> = expected.iter().collect();
+    let each_at_once = given.iter().all(|one| {
+        let at = left.iter().position(|expected| fits(expected, one));
+        at.map(|at| left.swap_remove(at)).is_some()
+    });
+    if each_at_once {
+        return None;
+    }
+    let could = |one: usize, at: usize| fits(&expected[at], &given[one]);
     let mut taken = vec![None; expected.len()];
-    let missing =
-        (0..given.len()).find(|row| !place(*row, &could, &mut taken, &mut vec![false; expected.len()]));
-    missing.map(|row| given[row])
+    (0..given.len())
+        .find(|one| !place(*one, &could, &mut taken, &mut vec![false; expected.len()]))
+        .map(|one| &given[one])
 }
 
 /// What is wrong with the engine's rows; `None` if they are the oracle's.
@@ -135,9 +139,32 @@ pub fn differ(expected: &Answer, given: &[Vec<Val>]) -> Option<String> {
         let inside = (at..at + group.len()).filter(|place| (expected.skip..end).contains(place)).count();
         at += group.len();
         let rows: Vec<&Vec<Val>> = given.by_ref().take(inside).collect();
-        if let Some(row) = unmatched(group, &rows, expected.blurred) {
+        let fits_row = |expected_row: &Vec<Val>, row: &&Vec<Val>| {
+            let mut pairs = expected_row.iter().zip(row.iter());
+            expected_row.len() == row.len() && pairs.all(|(a, b)| fits(a, b, expected.blurred))
+        };
+        if let Some(row) = unmatched(group, &rows, fits_row) {
             return Some(format!("{row:?} is not expected there, among {group:?}"));
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_that_came_before_make_room_in_a_bag() {
+        let (zero, one, two) = (Val::Int(0), Val::Int(1), Val::Int(2));
+        let one_of = |values: [&Val; 2]| Val::OneOf(values.map(Clone::clone).to_vec());
+        let bag = Val::Bag(vec![one_of([&zero, &one]), one_of([&zero, &two]), zero.clone()]);
+        let list = |values: [&Val; 3]| Val::List(values.map(Clone::clone).to_vec());
+        for given in [[&zero, &zero, &one], [&zero, &two, &zero], [&one, &two, &zero]] {
+            assert!(fits(&bag, &list(given), false), "{given:?}");
+        }
+        for given in [[&one, &one, &zero], [&one, &two, &two], [&zero, &zero, &Val::Int(3)]] {
+            assert!(!fits(&bag, &list(given), false), "{given:?}");
+        }
+    }
 }
